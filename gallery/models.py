@@ -1,0 +1,462 @@
+"""The videos: whose they are, in what state, and what befell them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.timezone import now
+
+from videostudio.models import User
+
+# A row is looked at again at the latest after this long, whatever happened to whoever held it.
+CLAIM = timedelta(seconds=60)
+# KIE.AI is done and our copy is not: so long a person waits for it, then gets KIE.AI's link.
+PATIENCE_WITH_SAVING = timedelta(minutes=2)
+# From here on a video is stuck: asked about less often, and shown to operators.
+STUCK_AFTER = timedelta(minutes=15)
+# Overdue by this much means that nobody is polling.
+OVERDUE_AFTER = timedelta(minutes=2)
+
+
+class VideoQuerySet(models.QuerySet["Video"]):
+    """Whose and which. Passes and views read like sentences made of these."""
+
+    def for_user(self, user: User) -> Self:
+        """The videos this person may see: their own. Every read and write starts here."""
+        return self.filter(user=user)
+
+    def kept(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def processing(self) -> Self:
+        return self.filter(status=Video.Status.PROCESSING)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-created_at", "-id")
+
+    def older_than(self, created_at: datetime, pk: uuid.UUID) -> Self:
+        """The rest of the gallery below this video: the key of the next page."""
+        # The first comparison alone lets the index find the page; the second settles ties.
+        return self.filter(created_at__lte=created_at).filter(
+            Q(created_at__lt=created_at) | Q(pk__lt=pk)
+        )
+
+    def due(self, at: datetime) -> Self:
+        """Videos KIE.AI should be asked about at that moment, longest overdue first."""
+        running = self.kept().processing().filter(stage=Stage.RUNNING)
+        return running.filter(next_poll_at__lte=at).order_by("next_poll_at")
+
+    def to_send(self, at: datetime) -> Self:
+        """Videos that wait for their turn to be handed to KIE.AI, longest waiting first."""
+        waiting = self.kept().processing().filter(stage=Stage.QUEUED)
+        return waiting.filter(next_poll_at__lte=at).order_by("next_poll_at")
+
+    def awaited(self, stage: Stage, at: datetime) -> Self:
+        """Videos in this stage whose time to wait there is over."""
+        return self.processing().filter(stage=stage, next_poll_at__lte=at)
+
+    def to_archive(self, at: datetime) -> Self:
+        """Videos KIE.AI has finished whose file is not with us yet, longest waiting first."""
+        return self.kept().filter(next_archive_at__lte=at).order_by("next_archive_at")
+
+    def overdue(self, at: datetime) -> Self:
+        """Videos nobody has looked at when somebody should have."""
+        return self.kept().processing().filter(next_poll_at__lt=at - OVERDUE_AFTER)
+
+    def stuck(self, at: datetime) -> Self:
+        """Videos that have been processing for longer than any should."""
+        return self.kept().processing().filter(created_at__lt=at - STUCK_AFTER)
+
+    def claim(self, *, most: int, until: datetime, due: str = "next_poll_at") -> list[Video]:
+        """Take up to `most` of these rows for this process alone, until that moment at the latest.
+
+        A claim is nothing but the due time moved ahead: when its holder dies, the rows are due
+        again by themselves. Rows that another process is claiming right now are passed over.
+        """
+        with transaction.atomic():
+            # SQLite ignores SKIP LOCKED; there the transaction itself lets one writer in.
+            rows = list(self.select_for_update(skip_locked=True, of=("self",))[:most])
+            taken = Video.objects.filter(pk__in=[row.pk for row in rows])
+            taken.update(**{due: until})
+        return rows
+
+    def make_due(self) -> int:
+        """Have these looked at in the next pass. Returns how many will be."""
+        asked = self.processing().filter(stage=Stage.RUNNING)
+        return asked.update(next_poll_at=now())
+
+    def usual_seconds(self, provider: str, model: str) -> int | None:
+        """How long KIE.AI takes over this model: our last 30's median; None with fewer than 3."""
+        done = self.filter(provider=provider, model=model, succeeded_at__isnull=False)
+        times = done.order_by("-succeeded_at").values_list("accepted_at", "succeeded_at")[:30]
+        seconds = sorted((end - start).total_seconds() for start, end in times if start and end)
+        return round(seconds[len(seconds) // 2]) if len(seconds) >= 3 else None
+
+
+class Status(models.TextChoices):
+    """What a person is told. These three and no others."""
+
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Stage(models.TextChoices):
+    """Where a processing video stands. Stages only move forward."""
+
+    QUEUED = "queued"  # committed, waiting for its turn
+    SUBMITTING = "submitting"  # the call to KIE.AI may be on the wire
+    UNCONFIRMED = "unconfirmed"  # perhaps charged, no task id known; never sent again by itself
+    RUNNING = "running"  # the task id is known, KIE.AI works
+    SAVING = "saving"  # KIE.AI is done, our copy is being made
+    SETTLED = "settled"  # completed or failed
+
+
+# Where KIE.AI's word may still find a video that it has accepted.
+BEFORE_RUNNING = (Stage.QUEUED, Stage.SUBMITTING, Stage.UNCONFIRMED)
+
+
+def file_name(video: Video, name: str) -> str:
+    """Where a file of this video lies in storage: made of ids, never of what people typed."""
+    return f"videos/{video.pk.hex[:2]}/{video.pk}/{name}"
+
+
+class Video(models.Model):
+    """One video, from the click on. The row exists before KIE.AI is called."""
+
+    Status = Status
+    Stage = Stage
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # PROTECT: an account with paid videos is not swept away with them.
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="videos")
+    task_id = models.CharField(max_length=128, blank=True, default="")
+    prompt = models.TextField()
+    provider = models.CharField(max_length=80)
+    model = models.CharField(max_length=120)
+    generation_type = models.CharField(max_length=20)
+    status = models.CharField(max_length=12, choices=Status, default=Status.PROCESSING)
+    progress = models.PositiveSmallIntegerField(default=0)
+    # KIE.AI's links, which die within days. Text: they are shown to operators, never followed by
+    # a browser.
+    video_url = models.TextField(blank=True, default="")
+    thumbnail_url = models.TextField(blank=True, default="")
+    error_message = models.TextField(blank=True, default="")
+    parameters = models.JSONField(default=dict, blank=True)
+    aspect_ratio = models.CharField(max_length=16, blank=True, default="")
+    duration = models.PositiveSmallIntegerField("duration in seconds", null=True, blank=True)
+    is_favorite = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+    # Moves when something that a person can see has changed: the gallery asks by it.
+    updated_at = models.DateTimeField(default=now, editable=False)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    stage = models.CharField(max_length=12, choices=Stage, default=Stage.QUEUED)
+    # When somebody has to look at this row again: send it, ask about it, or give it up.
+    next_poll_at = models.DateTimeField(null=True, blank=True)
+    last_polled_at = models.DateTimeField(null=True, blank=True)
+    poll_count = models.PositiveIntegerField(default=0)
+    kie_state = models.CharField("KIE.AI's last word", max_length=40, blank=True, default="")
+    kie_error_code = models.CharField(max_length=16, blank=True, default="")
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+    # From this model's past at the moment of submission; None when there is too little of it.
+    expected_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    idempotency_key = models.UUIDField(null=True, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # In KIE.AI credits (1 credit = 0.005 USD).
+    cost_estimated = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
+    cost_consumed = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
+
+    file = models.FileField(max_length=200, blank=True, default="")
+    poster = models.FileField(max_length=200, blank=True, default="")
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    file_size = models.PositiveBigIntegerField("file size in bytes", null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    next_archive_at = models.DateTimeField(null=True, blank=True)
+    archive_attempts = models.PositiveSmallIntegerField(default=0)
+
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    # What this one was made from: extended, upscaled, or made another of.
+    parent = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children"
+    )
+
+    objects = VideoQuerySet.as_manager()
+
+    class Meta:
+        db_table = "generated_videos"
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(name="video_status_known", condition=Q(status__in=Status)),
+            models.CheckConstraint(name="video_stage_known", condition=Q(stage__in=Stage)),
+            models.CheckConstraint(
+                name="video_progress_in_percent", condition=Q(progress__gte=0, progress__lte=100)
+            ),
+            models.CheckConstraint(
+                name="video_settled_when_not_processing",
+                condition=Q(status=Status.PROCESSING, completed_at=None) & ~Q(stage=Stage.SETTLED)
+                | Q(stage=Stage.SETTLED, completed_at__isnull=False) & ~Q(status=Status.PROCESSING),
+            ),
+            models.CheckConstraint(
+                name="video_processing_is_looked_at",
+                condition=~Q(status=Status.PROCESSING) | Q(next_poll_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="video_completed_has_a_result",
+                condition=~Q(status=Status.COMPLETED)
+                | Q(progress=100) & (~Q(video_url="") | ~Q(file="")),
+            ),
+            models.CheckConstraint(
+                name="video_failed_says_why",
+                condition=~Q(status=Status.FAILED) | ~Q(error_message=""),
+            ),
+            models.UniqueConstraint(
+                fields=["task_id"], name="video_task_once", condition=~Q(task_id="")
+            ),
+            models.UniqueConstraint(
+                fields=["user", "idempotency_key"],
+                name="video_click_once",
+                condition=Q(idempotency_key__isnull=False),
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["user", "-created_at", "-id"],
+                name="video_newest",
+                condition=Q(deleted_at=None),
+            ),
+            models.Index(fields=["user", "updated_at"], name="video_changed"),
+            models.Index(
+                fields=["next_poll_at"], name="video_due", condition=Q(status=Status.PROCESSING)
+            ),
+            models.Index(fields=["user"], name="video_busy", condition=Q(status=Status.PROCESSING)),
+            models.Index(
+                fields=["next_archive_at"],
+                name="video_to_archive",
+                condition=Q(next_archive_at__isnull=False),
+            ),
+            models.Index(
+                fields=["provider", "model", "-succeeded_at"],
+                name="video_usual_time",
+                condition=Q(succeeded_at__isnull=False),
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                name="video_deleted",
+                condition=Q(deleted_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("gallery:detail", args=[self.pk])
+
+    # --- What can be said about it ----------------------------------------------------------
+
+    @property
+    def is_processing(self) -> bool:
+        return self.status == Status.PROCESSING
+
+    @property
+    def is_completed(self) -> bool:
+        return self.status == Status.COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status == Status.FAILED
+
+    @property
+    def is_overdue(self) -> bool:
+        """Should somebody have looked at it by now? Then nobody is polling."""
+        return bool(self.next_poll_at and self.next_poll_at < now() - OVERDUE_AFTER)
+
+    @property
+    def settles_in(self) -> timedelta:
+        """How long it took, or has taken so far."""
+        return (self.completed_at or now()) - self.created_at
+
+    # --- How it moves: each step is one conditional UPDATE, and the row count says who won ---
+
+    def claim_sending(self, *, until: datetime) -> bool:
+        """QUEUED → SUBMITTING. Only its winner may call KIE.AI for this video."""
+        return self._move(Q(stage=Stage.QUEUED), stage=Stage.SUBMITTING, next_poll_at=until)
+
+    def mark_accepted(self, *, task_id: str) -> bool:
+        """KIE.AI has the task: RUNNING, and due for its first look at once.
+
+        False when somebody gave the video up meanwhile; its task id is kept all the same, for
+        what was paid for can then still be brought home.
+        """
+        at = now()
+        given_up = Video.objects.filter(pk=self.pk, status=Status.FAILED, task_id="")
+        if given_up.update(task_id=task_id, accepted_at=at):
+            self.events.create(what="accepted after it was given up", detail=task_id)
+            return False
+        return self._move(
+            Q(stage__in=BEFORE_RUNNING),
+            event="accepted",
+            detail=task_id,
+            stage=Stage.RUNNING,
+            task_id=task_id,
+            accepted_at=at,
+            next_poll_at=at,
+            error_message="",
+        )
+
+    def send_again_at(self, at: datetime, *, why: str) -> bool:
+        """SUBMITTING → QUEUED, the one step back: KIE.AI provably never had it."""
+        return self._move(
+            Q(stage=Stage.SUBMITTING),
+            event="not sent",
+            detail=why,
+            stage=Stage.QUEUED,
+            next_poll_at=at,
+        )
+
+    def mark_unconfirmed(self, *, why: str, at: datetime) -> bool:
+        """SUBMITTING → UNCONFIRMED: perhaps charged. From here nothing sends it again by itself."""
+        return self._move(
+            Q(stage=Stage.SUBMITTING),
+            event="unconfirmed",
+            detail=why,
+            stage=Stage.UNCONFIRMED,
+            next_poll_at=at,
+        )
+
+    def mark_succeeded(self, **facts: Any) -> bool:
+        """KIE.AI is done: SAVING, and due to be archived at once. A failure is taken back."""
+        at = now()
+        running = Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING)
+        return self._move(
+            running | Q(status=Status.FAILED),
+            event="KIE.AI succeeded",
+            status=Status.PROCESSING,
+            stage=Stage.SAVING,
+            completed_at=None,
+            error_message="",
+            succeeded_at=at,
+            next_poll_at=at + PATIENCE_WITH_SAVING,
+            next_archive_at=at,
+            **facts,
+        )
+
+    def mark_completed(self, *, event: str = "completed", **facts: Any) -> bool:
+        """SAVING → COMPLETED, once. False: someone else had already finished it."""
+        return self._move(
+            Q(stage=Stage.SAVING),
+            event=event,
+            status=Status.COMPLETED,
+            stage=Stage.SETTLED,
+            progress=100,
+            completed_at=now(),
+            next_poll_at=None,
+            **facts,
+        )
+
+    def mark_failed(self, *, error_message: str, by: str = "", **facts: Any) -> bool:
+        """PROCESSING → FAILED, once. What KIE.AI has finished is no longer a failure."""
+        return self._move(
+            Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING),
+            event="failed",
+            detail=error_message,
+            by=by,
+            status=Status.FAILED,
+            stage=Stage.SETTLED,
+            error_message=error_message,
+            completed_at=now(),
+            next_poll_at=None,
+            **facts,
+        )
+
+    def keep_file(self, **facts: Any) -> bool:
+        """The file is with us. A video that waited for it is completed, once."""
+        at = now()
+        facts |= {"archived_at": at, "next_archive_at": None}
+        if self.mark_completed(event="archived", **facts):
+            return True
+        # Completed with KIE.AI's link before: the file comes late, the status stays.
+        late = Q(status=Status.COMPLETED, archived_at=None)
+        return self._move(late, event="archived", **facts)
+
+    def mark_deleted(self) -> bool:
+        return self._move(Q(deleted_at=None), event="deleted", deleted_at=now())
+
+    def restore(self) -> bool:
+        """Undo a deletion. What went on meanwhile is looked at in the next pass."""
+        restored = self._move(~Q(deleted_at=None), event="restored", deleted_at=None)
+        if restored:
+            mine = Video.objects.filter(pk=self.pk)
+            mine.processing().update(next_poll_at=now())
+            mine.filter(succeeded_at__isnull=False, archived_at=None).update(next_archive_at=now())
+        return restored
+
+    def set_favorite(self, *, is_favorite: bool) -> bool:
+        return self._move(~Q(is_favorite=is_favorite), is_favorite=is_favorite)
+
+    def _move(
+        self, where: Q, *, event: str = "", detail: str = "", by: str = "", **facts: Any
+    ) -> bool:
+        # The database decides who was first: no lock, no read-check-save.
+        with transaction.atomic():
+            row = Video.objects.filter(where, pk=self.pk)
+            moved = row.update(updated_at=now(), **facts) == 1
+            if moved and event:
+                self.events.create(what=event, detail=detail, by=by)
+        if moved:
+            for name, value in facts.items():
+                setattr(self, name, value)
+        return moved
+
+
+class VideoEvent(models.Model):
+    """What happened to a video, when, and by whom or what. Only ever added to."""
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=now)
+    what = models.CharField(max_length=60)
+    detail = models.TextField(blank=True, default="")
+    # Empty: the studio itself.
+    by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        db_table = "video_events"
+        ordering: ClassVar = ["at", "id"]
+        indexes: ClassVar = [models.Index(fields=["video", "at"], name="video_event_log")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.what}"
+
+
+class VideoInput(models.Model):
+    """A picture a video was made from: our own copy, sent to KIE.AI when the video is."""
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="inputs")
+    # The field of KIE.AI's request that the file's address goes into.
+    field = models.CharField(max_length=60)
+    position = models.PositiveSmallIntegerField(default=0)
+    file = models.FileField(max_length=200)
+    media_type = models.CharField(max_length=60)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    # SHA-256 of the content.
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "video_inputs"
+        ordering: ClassVar = ["field", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["video", "field", "position"], name="video_input_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} of {self.video_id}"

@@ -1,0 +1,18 @@
+from django.urls import path
+
+from gallery import files, views
+
+app_name = "gallery"
+
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("updates/", views.updates, name="updates"),
+    path("trash/", views.trash, name="trash"),
+    path("videos/<uuid:pk>/", views.detail, name="detail"),
+    path("videos/<uuid:pk>/favourite/", views.favourite, name="favourite"),
+    path("videos/<uuid:pk>/delete/", views.delete, name="delete"),
+    path("videos/<uuid:pk>/restore/", views.restore, name="restore"),
+    path("videos/<uuid:pk>/file/", files.play, name="file"),
+    path("videos/<uuid:pk>/download/", files.download, name="download"),
+    path("videos/<uuid:pk>/poster/", files.poster, name="poster"),
+]

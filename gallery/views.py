@@ -1,0 +1,168 @@
+"""The gallery: what a person sees of their videos and does with them."""
+
+import time
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import now
+from django.views.decorators.http import require_POST, require_safe
+
+from gallery.cursor import OVERLAP, Cursor
+from gallery.models import Video, VideoQuerySet
+from videostudio.health import is_worker_silent
+from videostudio.http import StudioRequest
+
+PAGE_SIZE = 24
+# A page asks this often whether the worker lives; the processes remember the answer for a moment.
+SILENCE_REMEMBERED_SECONDS = 5.0
+
+
+@require_safe
+def index(request: StudioRequest) -> HttpResponse:
+    """The newest videos, or the page of those older than `?before=`."""
+    return _page(request, Video.objects.for_user(request.user).kept(), "gallery/index.html")
+
+
+@require_safe
+def trash(request: StudioRequest) -> HttpResponse:
+    """What was deleted and can still be brought back."""
+    deleted = Video.objects.for_user(request.user).filter(deleted_at__isnull=False)
+    still_here = deleted.filter(deleted_at__gt=now() - timedelta(days=settings.TRASH_DAYS))
+    context = {"trash_days": settings.TRASH_DAYS}
+    return _page(request, still_here, "gallery/trash.html", **context)
+
+
+def _page(
+    request: StudioRequest, videos: VideoQuerySet, template: str, **context: Any
+) -> HttpResponse:
+    everything = Video.objects.for_user(request.user)
+    # Before the rows: what changes in between is then sent once more rather than never.
+    cursor = Cursor.of(everything)
+    before = _read_key(request.GET.get("before", ""))
+    rows = videos.older_than(*before) if before else videos
+    page = list(rows.newest_first()[: PAGE_SIZE + 1])
+    is_busy = any(video.is_processing for video in page) or everything.processing().exists()
+    context |= {
+        "page": page[:PAGE_SIZE],
+        "older": _write_key(page[PAGE_SIZE - 1]) if len(page) > PAGE_SIZE else "",
+        "is_first": before is None,
+        "now": now(),
+        **_refresh_context(cursor, is_busy=is_busy, is_older=before is not None),
+    }
+    # The "Show older" link asks for the cards alone.
+    part = "#cards" if request.htmx.target == "older" else ""
+    return render(request, template + part, context)
+
+
+@require_safe
+def updates(request: StudioRequest) -> HttpResponse:
+    """The cards that changed since the page last asked; 204 when none did."""
+    videos = Video.objects.for_user(request.user)
+    cursor = Cursor.read(request.GET.get("since"))
+    changed = cursor.unseen(videos) if cursor else []
+    was_silent = "silent" in request.GET
+    if cursor and not changed and was_silent == _worker_is_silent():
+        return HttpResponse(status=204)
+    rows = list(videos.filter(pk__in=changed).order_by("created_at", "pk"))
+    is_older = "older" in request.GET
+    born_after = cursor.newest - OVERLAP if cursor else now()
+    kept = [video for video in rows if not video.deleted_at]
+    context = {
+        "changed": [video for video in kept if video.created_at <= born_after],
+        "arrived": [v for v in kept if v.created_at > born_after and not is_older],
+        "gone": [video for video in rows if video.deleted_at],
+        "now": now(),
+        **_refresh_context(
+            cursor.after(rows) if cursor else Cursor.of(videos),
+            is_busy=videos.kept().processing().exists(),
+            is_older=is_older,
+        ),
+    }
+    return render(request, "gallery/_updates.html", context)
+
+
+def _refresh_context(cursor: Cursor, *, is_busy: bool, is_older: bool) -> dict[str, Any]:
+    return {
+        "cursor": str(cursor),
+        "is_busy": is_busy,
+        "is_older": is_older,
+        "is_silent": is_busy and _worker_is_silent(),
+        "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
+    }
+
+
+@require_safe
+def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
+    """One video: player, settings, history, actions."""
+    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    context = {"video": video, "events": video.events.all(), "now": now()}
+    return render(request, "gallery/detail.html", context)
+
+
+@require_POST
+def favourite(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
+    """Set the heart, or take it off."""
+    video = get_object_or_404(Video.objects.for_user(request.user).kept(), pk=pk)
+    video.set_favorite(is_favorite=not video.is_favorite)
+    if request.htmx:
+        return render(request, "gallery/_favourite.html", {"video": video})
+    return redirect(_back(request))
+
+
+@require_POST
+def delete(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
+    """Into the trash, from where it can be brought back."""
+    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    video.mark_deleted()
+    if request.htmx:
+        return render(request, "gallery/_deleted.html", {"video": video})
+    messages.success(request, "Moved to trash.", extra_tags=f"undo:{video.pk}")
+    return redirect("gallery:index")
+
+
+@require_POST
+def restore(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
+    """Bring a deleted video back."""
+    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    video.restore()
+    if request.htmx:
+        return render(request, "gallery/_restored.html", {"video": video, "now": now()})
+    messages.success(request, "Your video is back.")
+    return redirect("gallery:index")
+
+
+def _back(request: StudioRequest) -> str:
+    """The page a button without JavaScript was pressed on: the gallery or the video's own."""
+    referer = request.headers.get("Referer", "")
+    return "gallery:index" if "/videos/" not in referer else request.path.removesuffix("favourite/")
+
+
+def _write_key(video: Video) -> str:
+    """Where the next page begins: below this video."""
+    return f"{video.created_at.isoformat()}_{video.pk.hex}"
+
+
+def _read_key(text: str) -> tuple[datetime, uuid.UUID] | None:
+    """The key in this text; None, and with it the first page, for nonsense."""
+    moment, _, pk = text.partition("_")
+    try:
+        created_at, key = datetime.fromisoformat(moment), uuid.UUID(pk)
+    except ValueError:
+        return None
+    return (created_at, key) if created_at.tzinfo else None
+
+
+_silence: dict[str, float | bool] = {"asked": 0.0, "is_silent": False}
+
+
+def _worker_is_silent() -> bool:
+    # Asked by every open gallery every 10 s; the answer is the same for all of them.
+    at = time.monotonic()
+    if at - _silence["asked"] > SILENCE_REMEMBERED_SECONDS or not _silence["asked"]:
+        _silence.update(asked=at, is_silent=is_worker_silent())
+    return bool(_silence["is_silent"])

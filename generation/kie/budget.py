@@ -1,0 +1,70 @@
+"""KIE.AI's rate limits, kept over all our processes together.
+
+The state is one row per limit in the database, which every process sees and which serialises
+them: no Redis needed, and none to lose the count. Slots are handed out ahead of time (a generic
+cell rate: the next free moment moves on by one interval per call).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.timezone import now
+
+from generation.models import RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So many calls in so many seconds. No rate: every call may go at once."""
+
+    name: str
+    rate: tuple[int, float] | None
+
+    def reserve(self, wanted: int, *, within: timedelta) -> list[datetime]:
+        """The moments, soonest first, at which up to `wanted` calls may be made.
+
+        Fewer than wanted when the budget has no more within that time. A moment that is not used
+        is lost, never saved up.
+        """
+        at = now()
+        if self.rate is None:
+            return [at] * wanted
+        calls, seconds = self.rate
+        interval = timedelta(seconds=seconds / calls)
+        with transaction.atomic():
+            limit, _ = RateLimit.objects.select_for_update().get_or_create(
+                name=self.name, defaults={"free_at": at}
+            )
+            first = max(limit.free_at, at)
+            room = int((at + within - first) / interval) + 1 if first <= at + within else 0
+            granted = min(wanted, room)
+            if granted:
+                RateLimit.objects.filter(pk=limit.pk).update(free_at=first + granted * interval)
+        return [first + slot * interval for slot in range(granted)]
+
+    def pause(self, seconds: float) -> None:
+        """KIE.AI has asked for a pause: nobody of us calls before it is over."""
+        until = now() + timedelta(seconds=seconds)
+        RateLimit.objects.filter(name=self.name, free_at__lt=until).update(free_at=until)
+
+
+def creations() -> Budget:
+    """Creations per account; KIE.AI refuses the excess and does not queue it."""
+    return Budget("create", settings.KIE_CREATE_RATE)
+
+
+def status_queries() -> Budget:
+    """Status queries per key."""
+    return Budget("status", settings.KIE_STATUS_RATE)
+
+
+def sleep_until(moment: datetime) -> None:
+    """Wait for a reserved moment; not at all when it has come."""
+    seconds = (moment - now()).total_seconds()
+    if seconds > 0:
+        time.sleep(seconds)

@@ -1,0 +1,225 @@
+"""KIE.AI over HTTP: one method per call, one typed value or one KieError as its answer."""
+
+import json
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from typing import IO, Any
+
+import requests
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from . import snapshot as said
+from .errors import KieError, KieNotSent, KieRefused, KieUnclear
+from .families import Family
+from .snapshot import TaskSnapshot
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS, READ_SECONDS = 3, 20
+UPLOAD_READ_SECONDS = 60
+MOST_ANSWER_BYTES = 1024 * 1024
+# KIE.AI's edge answers requests without an explicit agent with a bare 403 that looks like a key
+# error (seen by clients in 2026).
+USER_AGENT = "Mozilla/5.0 (compatible; VideoStudio/0.1)"
+
+# Nothing was sent when the connection was never made.
+NEVER_CONNECTED = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
+# KIE.AI's codes for "not now": refused unread, and not queued. Source: docs.kie.ai, status codes.
+RATE_LIMITED, MAINTENANCE = 429, 455
+
+
+class KieClient:
+    """A connection pool to KIE.AI. Threads may share one."""
+
+    def __init__(
+        self, *, api_key: str, base_url: str, upload_base_url: str, connections: int = 32
+    ) -> None:
+        self._base_url = base_url
+        self._upload_base_url = upload_base_url
+        self._session = requests.Session()
+        # No proxy or .netrc of the environment: the key goes to KIE.AI and nowhere else.
+        self._session.trust_env = False
+        self._session.headers.update(
+            {"Authorization": f"Bearer {api_key}", "User-Agent": USER_AGENT, "Accept": "*/*"}
+        )
+        # urllib3 must not repeat by itself what may have been charged.
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    @classmethod
+    def from_settings(cls) -> "KieClient":
+        """The client this installation is configured for; its pool is shared by the process."""
+        return _shared_client(
+            settings.KIE_API_KEY,
+            settings.KIE_API_BASE_URL,
+            settings.KIE_UPLOAD_BASE_URL,
+            settings.KIE_STATUS_CONNECTIONS,
+        )
+
+    def create_task(self, body: Mapping[str, Any], *, family: Family) -> str:
+        """Ask for a video. Returns the id of the task, which from now on costs money.
+
+        Raises KieRefused (no task), KieNotSent (send it again) or KieUnclear (perhaps charged).
+        """
+        data = self._call("POST", self._base_url + family.create_path, json=body)
+        task_id = said.task_id(data.get("taskId")) if isinstance(data, Mapping) else ""
+        if not task_id:
+            raise KieUnclear("accepted without a task id")
+        return task_id
+
+    def fetch_task(self, task_id: str, *, family: Family) -> TaskSnapshot:
+        """What KIE.AI says about this task now. Asking costs nothing and may be repeated."""
+        url = self._base_url + family.status_path
+        data = self._call("GET", url, params={"taskId": task_id})
+        if not isinstance(data, Mapping):
+            raise KieUnclear("a record that is no object")
+        return family.read(data)
+
+    def upload(self, file: IO[bytes], *, name: str, media_type: str) -> str:
+        """Hand KIE.AI a file for a creation. Returns its address, good for a day.
+
+        The same name overwrites an earlier file, and the name's ending decides the content type:
+        give a random name with the right ending. Source: docs.kie.ai/file-upload-api
+        """
+        data = self._call(
+            "POST",
+            f"{self._upload_base_url}/api/file-stream-upload",
+            data={"uploadPath": "studio", "fileName": name},
+            files={"file": (name, file, media_type)},
+            read_seconds=UPLOAD_READ_SECONDS,
+        )
+        address = said.url(data.get("downloadUrl")) if isinstance(data, Mapping) else ""
+        if not address:
+            raise KieUnclear("uploaded without an address")
+        return address
+
+    def fetch_credits(self) -> Decimal:
+        """The balance of the account, in credits (1 credit = 0.005 USD)."""
+        balance = said.credits(self._call("GET", f"{self._base_url}/api/v1/chat/credit"))
+        if balance is None:
+            raise KieUnclear("a balance that is no number")
+        return balance
+
+    def _call(
+        self, method: str, url: str, *, read_seconds: int = READ_SECONDS, **content: Any
+    ) -> Any:
+        """`data` of the answer's envelope. Raises KieError for everything but code 200."""
+        try:
+            with self._session.request(
+                method,
+                url,
+                timeout=(CONNECT_SECONDS, read_seconds),
+                allow_redirects=False,
+                stream=True,
+                **content,
+            ) as response:
+                body = response.raw.read(MOST_ANSWER_BYTES + 1, decode_content=True)
+        except Exception as error:
+            # Whatever it was, it decides between money and no money: `from None`, because the
+            # exception carries the request, and the request the key.
+            raise _failed_call(error) from None
+        return _envelope_data(response, body)
+
+
+@cache
+def _shared_client(
+    api_key: str, base_url: str, upload_base_url: str, connections: int
+) -> KieClient:
+    return KieClient(
+        api_key=api_key,
+        base_url=base_url,
+        upload_base_url=upload_base_url,
+        connections=connections,
+    )
+
+
+def _failed_call(error: Exception) -> KieError:
+    """The same requests.ConnectionError means "never left" and "perhaps charged": urllib3 knows."""
+    name = type(error).__name__
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.ConnectionError) and isinstance(reason, NEVER_CONNECTED):
+        return KieNotSent(f"no connection: {type(reason).__name__}", user_message=UNREACHABLE)
+    # An SSLError comes from the handshake, before the request; from a running connection
+    # urllib3 reports a ProtocolError instead.
+    if isinstance(error, requests.exceptions.SSLError) and "HANDSHAKE" in str(error).upper():
+        return KieNotSent("TLS handshake failed", user_message=UNREACHABLE)
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():
+        return KieNotSent("TLS certificate refused", user_message=UNREACHABLE)
+    if isinstance(error, requests.ConnectTimeout):
+        return KieNotSent("connect timeout", user_message=UNREACHABLE)
+    return KieUnclear(f"no answer: {name}")
+
+
+def _envelope_data(response: requests.Response, body: bytes) -> Any:
+    """Only the envelope's `code` counts: KIE.AI answers HTTP 200 for refusals too."""
+    try:
+        envelope = json.loads(body) if len(body) <= MOST_ANSWER_BYTES else None
+    except (ValueError, RecursionError):
+        envelope = None
+    if not isinstance(envelope, Mapping):
+        raise _without_envelope(response)
+    code = envelope.get("code")
+    if isinstance(code, bool) or not isinstance(code, int):
+        code = response.status_code
+    if code == 200:
+        return envelope.get("data")
+    message = said.text(envelope.get("msg") or envelope.get("message"))
+    logger.info("kie_refused code=%s message=%s", code, message)
+    if code in {RATE_LIMITED, MAINTENANCE}:
+        raise KieNotSent(
+            f"{code} {message}",
+            code=code,
+            user_message=REASONS[code],
+            retry_after=_seconds(response.headers.get("Retry-After")),
+        )
+    data = envelope.get("data")
+    if isinstance(data, Mapping) and said.task_id(data.get("taskId")):
+        raise KieUnclear(f"{code} with a task id", code=code)
+    raise KieRefused(f"{code} {message}", code=code, user_message=reason_for(code, message))
+
+
+def _without_envelope(response: requests.Response) -> KieError:
+    status = response.status_code
+    if status == 403:
+        return KieRefused("HTTP 403 from the edge", code=403, user_message=REASONS[403])
+    if status == RATE_LIMITED:
+        wait = _seconds(response.headers.get("Retry-After"))
+        return KieNotSent("HTTP 429", code=429, user_message=REASONS[429], retry_after=wait)
+    return KieUnclear(f"HTTP {status} without an envelope", code=status)
+
+
+def _seconds(header: str | None) -> float | None:
+    """Retry-After in seconds, at most 15 minutes; None where it says nothing we understand."""
+    return min(float(header), 900.0) if header and header.isascii() and header.isdigit() else None
+
+
+UNREACHABLE = "KIE.AI could not be reached. The video waits here and is sent as soon as it can be."
+
+# What each of KIE.AI's codes means for the person who is waiting, and what to do next.
+REASONS = {
+    401: "KIE.AI refused the studio's key. Please ask whoever runs this studio to check it.",
+    402: "The studio's KIE.AI balance is too low. Ask whoever runs it to top up, then try again.",
+    403: "KIE.AI's gatekeeper refused the studio. Please ask whoever runs it to look into it.",
+    404: "KIE.AI no longer knows this service. Please choose another one.",
+    429: "KIE.AI is busy. The video waits for its turn.",
+    433: "The studio's KIE.AI key has used up its limit. Ask whoever runs it to raise it.",
+    451: "KIE.AI could not read the picture. Please try another one.",
+    455: "KIE.AI is being maintained. The video waits here and is sent afterwards.",
+    505: "KIE.AI has switched this service off. Please choose another one.",
+}
+
+
+def reason_for(code: int, message: str) -> str:
+    """One sentence for the person: ours where the code says it all, else KIE.AI's own words."""
+    if reason := REASONS.get(code):
+        return reason
+    if "paused" in message.lower():
+        return "KIE.AI has paused this service. Please choose another one."
+    if not message:
+        return f"KIE.AI refused this video (code {code}) without saying why. Please try again."
+    return f"KIE.AI refused this video: {message.rstrip('.')}. Change that and try again."

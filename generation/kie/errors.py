@@ -1,0 +1,37 @@
+"""What we know after a call to KIE.AI has not answered what we hoped for."""
+
+
+class KieError(Exception):
+    """A call without the answer asked for. `str()` is for the log, `user_message` for people.
+
+    Neither ever holds the key: messages are made of codes and of KIE.AI's cleaned words.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, user_message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.user_message = user_message or "KIE.AI gave no usable answer."
+
+
+class KieRefused(KieError):
+    """KIE.AI has said no: there is no task, and nothing was charged."""
+
+
+class KieNotSent(KieError):
+    """KIE.AI never had it, or sent it back unread: the same call may be made again later."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int = 0,
+        user_message: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, user_message=user_message)
+        # Seconds that KIE.AI asked us to wait, where it did.
+        self.retry_after = retry_after
+
+
+class KieUnclear(KieError):
+    """The call may or may not have taken effect: a creation must not be repeated."""

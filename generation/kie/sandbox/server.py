@@ -1,0 +1,392 @@
+"""A KIE.AI of our own: a small HTTP server that speaks its API and costs nothing.
+
+It checks the key, validates, walks tasks through their states in a few seconds, renders real
+videos, calls back and keeps the rate limits. Words in the prompt make it fail: see `words`.
+"""
+
+import logging
+import mimetypes
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from generation.kie.sandbox.callbacks import call_back
+from generation.kie.sandbox.clips import ClipOrder, order_clip, render_clip
+from generation.kie.sandbox.families import BY_NAME, FAMILIES, Family
+from generation.kie.sandbox.files import CLIPS_PATH, UPLOADS_PATH, SandboxFiles
+from generation.kie.sandbox.http import (
+    HANG_UP,
+    Answer,
+    Question,
+    Refused,
+    Server,
+    envelope,
+    enveloped,
+    html_error,
+    json_object,
+    part_of_file,
+    text,
+)
+from generation.kie.sandbox.tasks import SandboxTask, TaskBook
+from generation.kie.sandbox.uploads import base64_upload, stream_upload
+from generation.kie.sandbox.words import REFUSALS, words_in
+
+# Source: docs.kie.ai, Veo records and results live 14 days.
+KEPT_FOR = timedelta(days=14)
+SILENCE_SECONDS = 60
+CALLBACK_TICK_SECONDS = 0.1
+RENDERERS = 2
+MOST_REQUESTS_REMEMBERED = 100_000
+
+LEAST_CREDITS = 60
+CREDITS_A_SECOND = 12
+
+# What KIE.AI's edge takes for a robot, and refuses before anyone looks at the key.
+LIBRARY_AGENTS = ("python-requests/", "Python-urllib/", "python-httpx/", "Python/", "aiohttp/")
+
+NOT_A_VIDEO = "<!DOCTYPE html><html><body><h1>This file is not available</h1></body></html>"
+
+logger = logging.getLogger(__name__)
+
+
+def accept_everything(path: str, body: Mapping[str, Any]) -> str:
+    """The validation of a sandbox that is given none."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSeen:
+    """What was asked, when (`time.monotonic`), and the code it was answered with."""
+
+    method: str
+    path: str
+    at: float
+    code: int
+
+
+class RateLimit:
+    """At most so many in any so many seconds. What is refused does not count."""
+
+    def __init__(self, count: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._taken: deque[float] = deque([float("-inf")] * count, maxlen=count)
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._taken[0] < self._seconds:
+                raise Refused(*REFUSALS["429"])
+            self._taken.append(now)
+
+
+class Sandbox:
+    """The server. What `refusal_of` says about a body is answered with code 422, "" accepts it."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        api_key: str,
+        refusal_of: Callable[[str, Mapping[str, Any]], str] = accept_everything,
+        seconds: float = 20.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        credits: float = 10_000,
+        create_rate: tuple[int, float] = (20, 10.0),
+        status_rate: tuple[int, float] = (10, 1.0),
+        webhook_key: str = "",
+    ) -> None:
+        self._files = SandboxFiles(folder)
+        self._book = TaskBook(folder / "tasks.sqlite3")
+        self._api_key, self._webhook_key = api_key, webhook_key
+        self._refusal_of = refusal_of
+        self._seconds, self._credits = seconds, credits
+        self._creations, self._questions = RateLimit(*create_rate), RateLimit(*status_rate)
+        self._seen: deque[RequestSeen] = deque(maxlen=MOST_REQUESTS_REMEMBERED)
+        self._asked_about: Counter[str] = Counter()
+        self._accepting = threading.Lock()
+        self._stopping = threading.Event()
+        self._serving: threading.Thread | None = None
+        self._calling_back = threading.Thread(target=self._call_back_in_time, daemon=True)
+        self._renderers = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox-clip")
+        self._renders: dict[str, Future[None]] = {}
+        self._endpoints = self._all_endpoints()
+        self._server = Server((host, port), self._answer)
+        self.url = f"http://{host}:{self._server.server_port}"
+        self._go_on()
+
+    def _all_endpoints(self) -> dict[tuple[str, str], Callable[[Question], Answer]]:
+        endpoints: dict[tuple[str, str], Callable[[Question], Answer]] = {
+            ("GET", "/api/v1/chat/credit"): self._balance,
+            ("POST", "/api/v1/common/download-url"): self._download_url,
+            ("POST", "/api/file-stream-upload"): partial(stream_upload, files=self._files),
+            ("POST", "/api/file-base64-upload"): partial(base64_upload, files=self._files),
+        }
+        for family in FAMILIES:
+            endpoints["POST", family.create_path] = partial(self._create, family)
+            endpoints["GET", family.status_path] = partial(self._record, family)
+        return endpoints
+
+    # --- From outside -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Serve in a thread, until `stop`."""
+        self._serving = threading.Thread(target=self.serve_forever, daemon=True)
+        self._serving.start()
+
+    def serve_forever(self) -> None:
+        self._calling_back.start()
+        self._server.serve_forever(poll_interval=0.05)
+
+    def stop(self) -> None:
+        """Hang up on everyone. What was accepted goes on when a sandbox starts in this folder."""
+        self._stopping.set()
+        if self._serving:
+            self._server.shutdown()
+        self._server.hang_up()
+        self._server.server_close()
+        self._renderers.shutdown(cancel_futures=True)
+        if self._calling_back.is_alive():
+            self._calling_back.join()
+        self._book.close()
+
+    def finish(self, task_id: str = "") -> None:
+        """Let that task, or every task, reach its end now. Returns when its clip is rendered."""
+        now = datetime.now(UTC)
+        for task in self._book.all():
+            if task_id in {"", task.task_id} and task.ends_at and task.ends_at > now:
+                self._book.change(task.task_id, ends_at=now)
+        wait([x for name, x in list(self._renders.items()) if task_id in {"", name}])
+
+    def tasks(self) -> list[SandboxTask]:
+        """Everything ever accepted, oldest first."""
+        return self._book.all()
+
+    def requests_seen(self) -> list[RequestSeen]:
+        """Everything that was asked, in the order of the answers."""
+        return list(self._seen)
+
+    # --- Answering ----------------------------------------------------------------------------
+
+    def _answer(self, question: Question) -> Answer:
+        at = time.monotonic()
+        try:
+            answer = self._route(question)
+        except Refused as refusal:
+            answer = envelope(refusal.code, refusal.message)
+        except Exception:
+            logger.exception("sandbox_failed path=%s", question.path)
+            answer = envelope(500, "Server exception, please try again later")
+        self._seen.append(RequestSeen(question.method, question.path, at, answer.code))
+        return answer
+
+    def _route(self, question: Question) -> Answer:
+        if question.path.startswith((CLIPS_PATH, UPLOADS_PATH)):
+            return self._file(question)
+        if _is_robot(question.headers.get("User-Agent", "")):
+            return text(403, "error code: 1010")
+        endpoint = self._endpoints.get((question.method, question.path))
+        if endpoint is None:
+            return envelope(404, "Not Found", status=404)
+        if question.headers.get("Authorization") != f"Bearer {self._api_key}":
+            raise Refused(*REFUSALS["401"])
+        return endpoint(question)
+
+    # --- Tasks --------------------------------------------------------------------------------
+
+    def _create(self, family: Family, question: Question) -> Answer:
+        self._creations.take()
+        body = json_object(question)
+        if any(not isinstance(body.get(name), kind) for name, kind in family.required.items()):
+            raise Refused(*REFUSALS["500"])
+        prompt = str(family.settings_in(body).get("prompt") or "")
+        words = words_in(prompt)
+        if answer := self._misbehaviour(words):
+            return answer
+        self._refuse_what_is_wrong(family, body, question.origin)
+        task = self._accept(family, body, prompt, words)
+        if "lost" in words:
+            return HANG_UP
+        return envelope(200, "success", {"taskId": task.task_id})
+
+    def _misbehaviour(self, words: Mapping[str, str]) -> Answer | None:
+        """The answer to a creation whose prompt asks for trouble at once."""
+        for word in words:
+            if word in REFUSALS:
+                raise Refused(*REFUSALS[word])
+        if "html" in words:
+            return html_error(502)
+        if "timeout" in words:
+            self._stopping.wait(SILENCE_SECONDS)
+            return HANG_UP
+        return envelope(200, "success") if "no-id" in words else None
+
+    def _refuse_what_is_wrong(self, family: Family, body: Mapping[str, Any], origin: str) -> None:
+        if message := self._refusal_of(family.create_path, body):
+            raise Refused(422, message)
+        for url in _strings_in(body):
+            if self._is_ours(url, origin) and not self._files.find(_path_of(url)):
+                raise Refused(*REFUSALS["451"])
+
+    def _accept(
+        self, family: Family, body: Mapping[str, Any], prompt: str, words: Mapping[str, str]
+    ) -> SandboxTask:
+        """The task, written down and being rendered. Its credits are held."""
+        now = datetime.now(UTC)
+        takes = timedelta(seconds=float(words.get("seconds") or self._seconds))
+        order = self._order(family, body, prompt)
+        task = SandboxTask(
+            task_id=family.new_task_id(),
+            family=family.name,
+            model=order.model,
+            prompt=prompt,
+            body=body,
+            price=max(LEAST_CREDITS, CREDITS_A_SECOND * order.seconds),
+            file_name=f"{uuid4().hex}_{int(now.timestamp())}.mp4",
+            created_at=now,
+            ends_at=None if "forever" in words else now + takes,
+            failure=next((word for word in words if word.startswith("fail")), ""),
+        )
+        with self._accepting:
+            if task.price > self._credits - self._book.credits_held(now):
+                raise Refused(*REFUSALS["402"])
+            self._book.add(task)
+        self._render(task, order)
+        logger.info("sandbox_accepted task=%s family=%s", task.task_id, family.name)
+        return task
+
+    def _record(self, family: Family, question: Question) -> Answer:
+        self._questions.take()
+        task = self._book.get(question.query.get("taskId", ""))
+        if task is None or BY_NAME[task.family].status_path != family.status_path:
+            raise Refused(422, family.unknown_task)
+        self._asked_about[task.task_id] += 1
+        if "flaky" in words_in(task.prompt) and self._asked_about[task.task_id] % 2 == 0:
+            return html_error(500)
+        state = task.state_at(datetime.now(UTC))
+        own_family = BY_NAME[task.family]
+        return enveloped(own_family.record(task, state, self._result_urls(task, question.origin)))
+
+    def _balance(self, question: Question) -> Answer:
+        held = self._book.credits_held(datetime.now(UTC))
+        return envelope(200, "success", self._credits - held)
+
+    # --- Clips and callbacks ------------------------------------------------------------------
+
+    def _order(self, family: Family, body: Mapping[str, Any], prompt: str) -> ClipOrder:
+        asked = family.settings_in(body)
+        return order_clip(
+            asked,
+            prompt=prompt,
+            model=str(body.get("model") or family.usual_model),
+            usual_seconds=family.usual_seconds,
+            picture=next(
+                (file for url in _strings_in(asked) if (file := self._picture(url))), None
+            ),
+        )
+
+    def _picture(self, url: str) -> Path | None:
+        """The upload behind that URL. Other hosts are not asked: the clip shows a gradient."""
+        file = self._files.find(_path_of(url))
+        is_picture = file and (mimetypes.guess_type(file)[0] or "").startswith("image/")
+        return file if is_picture else None
+
+    def _render(self, task: SandboxTask, order: ClipOrder) -> None:
+        if not task.failure and task.ends_at:
+            self._renders[task.task_id] = self._renderers.submit(self._make_clip, task, order)
+
+    def _make_clip(self, task: SandboxTask, order: ClipOrder) -> None:
+        try:
+            render_clip(order, self._files.clip(task.file_name))
+        except Exception:
+            logger.exception("sandbox_clip_failed task=%s", task.task_id)
+            self._book.change(task.task_id, failure="fail")
+        else:
+            self._book.change(task.task_id, clip_at=datetime.now(UTC))
+
+    def _call_back_in_time(self) -> None:
+        while not self._stopping.wait(CALLBACK_TICK_SECONDS):
+            for task in self._book.to_call_back(datetime.now(UTC)):
+                self._book.change(task.task_id, is_called_back=True)
+                threading.Thread(target=self._call_back, args=(task,), daemon=True).start()
+
+    def _call_back(self, task: SandboxTask) -> None:
+        content = BY_NAME[task.family].callback(task, self._result_urls(task, self.url))
+        call_back(
+            task.callback_url,
+            content,
+            task_id=task.task_id,
+            key=self._webhook_key,
+            stopping=self._stopping,
+        )
+
+    def _go_on(self) -> None:
+        """Take up what an earlier sandbox left in this folder, and drop what is too old."""
+        now = datetime.now(UTC)
+        for task in self._book.older_than(KEPT_FOR, at=now):
+            self._book.forget(task.task_id)
+        self._files.drop_older_than(KEPT_FOR)
+        for task in self._book.all():
+            if task.clip_at is None:
+                self._render(task, self._order(BY_NAME[task.family], task.body, task.prompt))
+
+    # --- Files --------------------------------------------------------------------------------
+
+    def _result_urls(self, task: SandboxTask, origin: str) -> list[str]:
+        is_missing = "no-url" in words_in(task.prompt)
+        return [] if is_missing else [f"{origin}{CLIPS_PATH}{task.file_name}"]
+
+    def _file(self, question: Question) -> Answer:
+        """A result or an upload, to whoever knows its URL."""
+        file = self._files.find(question.path)
+        task = self._book.with_file(file.name) if file else None
+        words = words_in(task.prompt) if task else {}
+        if question.method not in {"GET", "HEAD"}:
+            return html_error(405)
+        if file is None or "dead-link" in words:
+            return html_error(404)
+        if "not-video" in words:
+            return text(200, NOT_A_VIDEO, "text/html")
+        content_type = mimetypes.guess_type(file)[0] or "application/octet-stream"
+        wanted = question.headers.get("Range", "")
+        return part_of_file(file, content_type, wanted, is_cut="cut" in words)
+
+    def _download_url(self, question: Question) -> Answer:
+        """Source: docs.kie.ai/common-api/download-url. Ours lives as long as the file."""
+        url = str(json_object(question).get("url", ""))
+        if not self._is_ours(url, question.origin):
+            raise Refused(422, "Invalid URL: external file URLs are not supported")
+        return envelope(200, "success", f"{url}?download={uuid4().hex}")
+
+    def _is_ours(self, url: str, origin: str) -> bool:
+        return url.startswith((f"{self.url}/", f"{origin}/"))
+
+
+def _is_robot(agent: str) -> bool:
+    return not agent or agent.startswith(LIBRARY_AGENTS)
+
+
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
+
+
+def _strings_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings_in(inner)

@@ -1,0 +1,70 @@
+"""`manage.py kie_sandbox`: a KIE.AI of our own, for trying things out at no cost."""
+
+import signal
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from generation.catalogue import refusal_of
+from generation.kie.sandbox import WORDS, Sandbox
+
+
+class Command(BaseCommand):
+    help = "Serve a stand-in for KIE.AI until it is interrupted."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        sandbox = settings.VAR_DIR / "sandbox"
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on.")
+        parser.add_argument("--port", type=int, default=settings.KIE_SANDBOX_PORT)
+        parser.add_argument("--folder", type=Path, default=sandbox, help="Keeps tasks and files.")
+        parser.add_argument(
+            "--seconds",
+            type=float,
+            default=settings.KIE_SANDBOX_SECONDS,
+            help="How long a task takes.",
+        )
+        parser.add_argument("--credits", type=float, default=100_000, help="Balance at the start.")
+        parser.add_argument(
+            "--create-rate", type=int, default=20, help="Creations allowed in 10 seconds."
+        )
+        parser.add_argument(
+            "--status-rate", type=int, default=10, help="Questions about tasks allowed a second."
+        )
+        parser.add_argument(
+            "--words", action="store_true", help="List the words that make it fail, and stop."
+        )
+
+    def handle(self, *args: Any, words: bool, **options: Any) -> None:
+        if words:
+            self._print_words()
+        else:
+            self._serve(options)
+
+    def _print_words(self) -> None:
+        for word, meaning in WORDS.items():
+            self.stdout.write(f"sandbox:{word:<12} {meaning}")
+
+    def _serve(self, options: Mapping[str, Any]) -> None:
+        sandbox = Sandbox(
+            folder=options["folder"],
+            api_key=settings.KIE_API_KEY,
+            refusal_of=refusal_of,
+            seconds=options["seconds"],
+            host=options["host"],
+            port=options["port"],
+            credits=options["credits"],
+            create_rate=(options["create_rate"], 10.0),
+            status_rate=(options["status_rate"], 1.0),
+            webhook_key=next(iter(settings.KIE_WEBHOOK_KEYS), ""),
+        )
+        # A supervisor says SIGTERM, a person says Ctrl-C: both end the serving the same way.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self.stdout.write(f"KIE.AI sandbox on {sandbox.url}, files in {options['folder']}")
+        with suppress(KeyboardInterrupt):
+            sandbox.serve_forever()
+        sandbox.stop()

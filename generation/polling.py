@@ -1,0 +1,178 @@
+"""One pass over the videos that are due: claim them, ask KIE.AI, write down what it said."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.timezone import now
+
+from gallery.models import CLAIM, Stage, Status, Video, VideoQuerySet
+from generation.catalogue import family_of
+from generation.kie.budget import sleep_until, status_queries
+from generation.kie.client import KieClient
+from generation.kie.errors import KieError, KieNotSent, KieUnclear
+from generation.kie.snapshot import TaskSnapshot
+from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, record, record_running
+from videostudio.models import User
+
+logger = logging.getLogger(__name__)
+
+# A pass asks no longer than this into the future; what does not fit is due again in the next.
+HORIZON = timedelta(seconds=8)
+# Without a budget of ours a pass takes at most so many videos at once.
+MOST_AT_ONCE = 1000
+# What has been learned is written at the latest after this long, however slow the rest is.
+FLUSH_SECONDS = 1.0
+# KIE.AI asks for a pause without saying how long.
+USUAL_PAUSE_SECONDS = 2.0
+
+type Answer = tuple[Video, TaskSnapshot | KieError]
+
+
+@dataclass(slots=True)
+class PollReport:
+    """What came of a pass: how many videos were asked about, and how it stands with them."""
+
+    checked: int = 0
+    finished: int = 0
+    failed: int = 0
+    running: int = 0
+    unanswered: int = 0
+    # The ids of those that KIE.AI gave no usable answer about, for the operator.
+    without_answer: list[UUID] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.checked} checked, {self.finished} finished, {self.failed} failed, "
+            f"{self.running} still running, {self.unanswered} unanswered"
+        )
+
+
+def poll_due_videos(
+    *, client: KieClient, user: User | None = None, limit: int | None = None
+) -> PollReport:
+    """Ask KIE.AI about the videos that are due (of this person alone, if given)."""
+    due = Video.objects.due(now())
+    return _poll(due.for_user(user) if user else due, client=client, limit=limit)
+
+
+def poll_videos_by_id(ids: list[UUID], *, client: KieClient) -> PollReport:
+    """Ask about just these, due or not. A failed one is taken back if KIE.AI proves a success."""
+    asked = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
+    videos = Video.objects.kept().filter(asked, pk__in=ids).exclude(task_id="")
+    report = PollReport()
+    running = videos.filter(stage=Stage.RUNNING)
+    running.make_due()
+    for group in (running.order_by("next_poll_at"), videos.filter(status=Status.FAILED)):
+        part = _poll(group, client=client, limit=None)
+        report.checked += part.checked
+        report.finished += part.finished
+        report.failed += part.failed
+        report.running += part.running
+        report.unanswered += part.unanswered
+        report.without_answer += part.without_answer
+    return report
+
+
+def _poll(due: VideoQuerySet, *, client: KieClient, limit: int | None) -> PollReport:
+    at = now()
+    videos = due.claim(most=min(limit or MOST_AT_ONCE, _most_per_pass()), until=at + CLAIM)
+    turns = status_queries().reserve(len(videos), within=HORIZON) if videos else []
+    _put_back(videos[len(turns) :], at=at)
+    report = PollReport()
+    running: list[tuple[Video, TaskSnapshot | None]] = []
+    for answer in _answers(list(zip(videos, turns, strict=False)), client=client):
+        if answer is None:
+            _write_running(running)
+            continue
+        report.checked += 1
+        _sort_in(answer, running=running, report=report)
+    _write_running(running)
+    if report.checked:
+        logger.info("videos_polled %s", report)
+    return report
+
+
+def _most_per_pass() -> int:
+    rate = status_queries().rate
+    return MOST_AT_ONCE if rate is None else round(rate[0] / rate[1] * HORIZON.total_seconds()) or 1
+
+
+def _put_back(videos: list[Video], *, at: datetime) -> None:
+    """The budget is spent: these are due again, for whoever has budget next."""
+    if videos:
+        rows = Video.objects.filter(pk__in=[video.pk for video in videos], stage=Stage.RUNNING)
+        rows.update(next_poll_at=at)
+
+
+def _answers(turns: list[tuple[Video, datetime]], *, client: KieClient) -> Iterator[Answer | None]:
+    """KIE.AI's answers as they come; None when none has come for a while.
+
+    The threads only ask. Everything is written by the thread that iterates, over one connection.
+    """
+    answers: SimpleQueue[Answer] = SimpleQueue()
+
+    def ask(turn: tuple[Video, datetime]) -> None:
+        video, moment = turn
+        sleep_until(moment)
+        answers.put((video, _ask(video, client=client)))
+
+    with ThreadPoolExecutor(max_workers=settings.KIE_STATUS_CONNECTIONS) as threads:
+        for turn in turns:
+            threads.submit(ask, turn)
+        left = len(turns)
+        while left:
+            try:
+                yield answers.get(timeout=FLUSH_SECONDS)
+                left -= 1
+            except Empty:
+                yield None
+
+
+def _ask(video: Video, *, client: KieClient) -> TaskSnapshot | KieError:
+    try:
+        return client.fetch_task(video.task_id, family=family_of(video.model))
+    except KieError as error:
+        return error
+    # One video whose answer breaks us must not stop the pass for the others.
+    except Exception as error:
+        logger.exception("task_unreadable video=%s task=%s", video.pk, video.task_id)
+        return KieUnclear(f"unreadable: {type(error).__name__}")
+
+
+def _sort_in(
+    answer: Answer,
+    *,
+    running: list[tuple[Video, TaskSnapshot | None]],
+    report: PollReport,
+) -> None:
+    video, said = answer
+    if isinstance(said, KieError):
+        report.unanswered += 1
+        report.without_answer.append(video.pk)
+        logger.info("task_unanswered video=%s task=%s: %s", video.pk, video.task_id, said)
+        if isinstance(said, KieNotSent) and said.code:
+            status_queries().pause(said.retry_after or USUAL_PAUSE_SECONDS)
+        # One wrong answer never fails a video; two weeks of them mean that nothing will come.
+        if video.accepted_at and video.accepted_at < now() - GIVE_UP_AFTER:
+            report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
+        elif video.is_processing:
+            running.append((video, None))
+        return
+    if record(video, said):
+        report.finished += video.stage == Stage.SAVING
+        report.failed += video.status == Status.FAILED
+    elif video.is_processing:
+        report.running += 1
+        running.append((video, said))
+
+
+def _write_running(running: list[tuple[Video, TaskSnapshot | None]]) -> None:
+    record_running(running, at=now())
+    running.clear()

@@ -1,0 +1,124 @@
+"""What a person asked for: valid by construction, and the same for the form and for JSON."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from jsonschema import ValidationError
+
+from generation.catalogue import Mode, Price, Provider
+from generation.pictures import Picture
+
+# Stands in for the picture's address where a request is checked before the picture is uploaded.
+PLACEHOLDER_URL = "https://studio.invalid/picture"
+
+
+class InvalidRequest(Exception):
+    """The request cannot be made like this; `errors` has a sentence per field of ours."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {why}" for field, why in errors.items()))
+        self.errors = errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRequest:
+    """A request KIE.AI would take: provider, mode, words, settings, picture."""
+
+    provider: Provider
+    mode: Mode
+    prompt: str
+    values: Mapping[str, Any]
+    picture: Picture | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        provider: Provider,
+        prompt: str,
+        values: Mapping[str, Any],
+        picture: Picture | None = None,
+    ) -> Self:
+        """The request for these values of ours, by name. Raises InvalidRequest."""
+        mode = provider.mode_for(has_image=picture is not None)
+        if mode is None:
+            need = "needs a picture" if provider.needs_image else "takes no picture"
+            raise InvalidRequest({"image": f"{provider.label} {need}."})
+        prompt = prompt.strip()
+        if not prompt:
+            raise InvalidRequest({"prompt": "Describe the video you want."})
+        if len(prompt) > mode.longest_prompt:
+            raise InvalidRequest(
+                {
+                    "prompt": f"{provider.label} takes {mode.longest_prompt:,} characters; "
+                    f"this prompt has {len(prompt):,}. Please shorten it."
+                }
+            )
+        request = cls(provider=provider, mode=mode, prompt=prompt, values=values, picture=picture)
+        if error := mode.error_in(request.fields):
+            raise InvalidRequest(request._in_our_words(error))
+        return request
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """KIE.AI's fields, with a placeholder where the picture's address will be."""
+        pictures = [PLACEHOLDER_URL] if self.picture else []
+        return self.mode.input_for(prompt=self.prompt, values=self.values, image_urls=pictures)
+
+    @property
+    def price(self) -> Price | None:
+        return self.mode.price(self.fields)
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal requests: what one idempotency key may stand for."""
+        facts = (self.provider.key, self.fields, self.picture.digest if self.picture else "")
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def as_columns(self) -> dict[str, Any]:
+        """The video row that this request makes."""
+        price = self.price
+        return {
+            "prompt": self.prompt,
+            "provider": self.provider.key,
+            "model": self.mode.model,
+            "generation_type": self.mode.generation_type,
+            "parameters": dict(self.values),
+            "aspect_ratio": str(self.values.get("aspect_ratio") or ""),
+            "duration": self.mode.seconds_of(self.fields),
+            "cost_estimated": price.credits if price else None,
+            "request_digest": self.digest,
+        }
+
+    def _in_our_words(self, error: ValidationError) -> dict[str, str]:
+        """What the schema objects to, as a sentence at the setting it is about."""
+        # A rule across fields is told at the field that the rule restricts.
+        if error.absolute_path:
+            field = str(error.absolute_path[0])
+            for setting in self.mode.settings:
+                if setting.field == field:
+                    return {setting.name: _sentence(setting.label, error)}
+            return {field: _sentence(field, error)}
+        if error.validator == "required" and isinstance(error.validator_value, list):
+            for setting in self.mode.settings:
+                if setting.field in error.validator_value and setting.name not in self.values:
+                    return {setting.name: f"Please choose: {setting.label.lower()}."}
+        return {"": "These settings do not go together. Please change one of them."}
+
+
+def _sentence(label: str, error: ValidationError) -> str:
+    rule, value = error.validator, error.validator_value
+    if rule == "enum" and isinstance(value, list):
+        return f"{label} can be {', '.join(map(str, value))}."
+    if rule == "const":
+        return f"{label} has to be {value} with these settings."
+    if rule == "minimum":
+        return f"{label} has to be {value} or more."
+    if rule == "maximum":
+        return f"{label} has to be {value} or less."
+    if rule == "maxLength":
+        return f"{label} can have {value} characters."
+    return f"{label} cannot be {str(error.instance)[:60]!r}."

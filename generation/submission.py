@@ -1,0 +1,194 @@
+"""From a request to a task of KIE.AI: the row first, then the call that may cost money.
+
+Only what provably never reached KIE.AI is sent again; whatever is unclear waits for proof.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.timezone import now
+
+from gallery.models import CLAIM, Stage, Video
+from generation.catalogue import PROVIDERS, Mode
+from generation.kie.budget import creations, sleep_until
+from generation.kie.client import KieClient
+from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.request import GenerationRequest
+from videostudio.models import User
+
+logger = logging.getLogger(__name__)
+
+# A page waits this long for its turn in the creation budget; then the video waits in the queue.
+PATIENCE = timedelta(seconds=2)
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
+GIVE_UP_SENDING_AFTER = timedelta(hours=24)
+# Nothing happens to an unconfirmed video by itself; it is looked at as often as every other.
+LOOK_AT_UNCONFIRMED = timedelta(minutes=5)
+
+NEVER_SENT = (
+    "KIE.AI could not be reached for a day, so this video was never sent and cost nothing. "
+    "Please try again."
+)
+NOT_OFFERED = "This service is no longer offered. Nothing was charged; please choose another one."
+
+
+class KeyUsedForAnother(Exception):
+    """This idempotency key already stands for a different request."""
+
+
+def submit_video(
+    *,
+    user: User,
+    request: GenerationRequest,
+    client: KieClient,
+    idempotency_key: UUID | None = None,
+) -> Video:
+    """Save the row, then hand it to KIE.AI. The same key with the same request: the first video.
+
+    Raises KieRefused, and then keeps no row, and KeyUsedForAnother. Everything else that can go
+    wrong leaves a row that tells the truth and goes on by itself.
+    """
+    # Committed before the call: a crash at any point leaves a row that tells the truth.
+    video, is_new = _insert(user=user, request=request, idempotency_key=idempotency_key)
+    if not is_new:
+        return video
+    try:
+        send_video(video, client=client, patience=PATIENCE)
+    except KieRefused as refusal:
+        logger.info("video_refused video=%s: %s", video.pk, refusal)
+        video.delete()
+        raise
+    return video
+
+
+def _insert(
+    *, user: User, request: GenerationRequest, idempotency_key: UUID | None
+) -> tuple[Video, bool]:
+    """The row of this request, and whether it is new. Raises KeyUsedForAnother."""
+    columns = request.as_columns()
+    usual = Video.objects.usual_seconds(columns["provider"], columns["model"])
+    try:
+        with transaction.atomic():
+            video = Video.objects.create(
+                user=user,
+                idempotency_key=idempotency_key,
+                expected_seconds=usual,
+                # Ours for now; should we die here, the next pass sends it.
+                next_poll_at=now() + CLAIM,
+                **columns,
+            )
+            if request.picture:
+                video.inputs.create(
+                    field=request.mode.image_field,
+                    file=request.picture.path,
+                    media_type=request.picture.media_type,
+                    width=request.picture.width,
+                    height=request.picture.height,
+                    digest=request.picture.digest,
+                )
+            video.events.create(what="requested", by=user.get_username())
+    except IntegrityError:
+        first = Video.objects.for_user(user).filter(idempotency_key=idempotency_key).first()
+        if idempotency_key is None or first is None:
+            raise
+        if first.request_digest != columns["request_digest"]:
+            raise KeyUsedForAnother from None
+        return first, False
+    return video, True
+
+
+def send_video(video: Video, *, client: KieClient, patience: timedelta) -> None:
+    """Hand a queued video to KIE.AI, if its turn comes within `patience`. Raises KieRefused."""
+    turn = creations().reserve(1, within=patience)
+    if not turn:
+        Video.objects.filter(pk=video.pk, stage=Stage.QUEUED).update(next_poll_at=now())
+        return
+    sleep_until(turn[0])
+    # The winner of this step, and nobody else, calls KIE.AI for this video.
+    if not video.claim_sending(until=now() + 2 * CLAIM):
+        return
+    try:
+        mode = _mode_of(video)
+        body = mode.family.body(video.model, _input_of(video, mode, client), "")
+        task_id = client.create_task(body, family=mode.family)
+    except KieNotSent as error:
+        _send_later(video, error)
+    except KieUnclear as error:
+        logger.warning("creation_unclear video=%s: %s", video.pk, error)
+        video.mark_unconfirmed(why=str(error), at=now() + LOOK_AT_UNCONFIRMED)
+    else:
+        # Written before the row: should the database be gone now, the log knows the task.
+        logger.info("video_accepted video=%s task=%s", video.pk, task_id)
+        video.mark_accepted(task_id=task_id)
+
+
+def _mode_of(video: Video) -> Mode:
+    provider = PROVIDERS.get(video.provider)
+    for mode in provider.modes if provider else ():
+        if mode.generation_type == video.generation_type:
+            return mode
+    raise KieRefused(f"no mode for {video.provider}", user_message=NOT_OFFERED)
+
+
+def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
+    """KIE.AI's fields, with addresses at which KIE.AI finds the pictures. Uploads are free."""
+    urls = []
+    for given in video.inputs.all():
+        name = f"{video.pk.hex}-{given.position}{PurePath(str(given.file)).suffix}"
+        with ExitStack() as stack:
+            file = stack.enter_context(given.file.open("rb"))
+            try:
+                urls.append(client.upload(file, name=name, media_type=given.media_type))
+            except KieUnclear as error:
+                # Nothing was created, so nothing is lost by doing it all again.
+                raise KieNotSent(f"upload: {error}", code=error.code) from error
+    return mode.input_for(prompt=video.prompt, values=video.parameters, image_urls=urls)
+
+
+def _send_later(video: Video, error: KieNotSent) -> None:
+    """Longer pauses the longer it has been waiting, from 5 s to 5 min."""
+    waited = now() - video.created_at
+    pause = min(max(waited / 2, SHORTEST_PAUSE), LONGEST_PAUSE)
+    if error.retry_after:
+        pause = max(pause, timedelta(seconds=error.retry_after))
+        creations().pause(error.retry_after)
+    logger.info("video_not_sent video=%s seconds=%d: %s", video.pk, pause.total_seconds(), error)
+    video.send_again_at(now() + pause, why=str(error))
+
+
+def send_queued_videos(*, client: KieClient, limit: int = 20) -> int:
+    """One pass over the videos that wait for their turn. Returns how many were looked at."""
+    at = now()
+    _give_up_what_was_too_late(at)
+    queued = Video.objects.to_send(at).claim(most=limit, until=at + CLAIM)
+    for video in queued:
+        try:
+            send_video(video, client=client, patience=timedelta(seconds=1))
+        except KieRefused as refusal:
+            # Nobody is waiting at the form any more: the card says why.
+            video.mark_failed(
+                error_message=refusal.user_message, kie_error_code=str(refusal.code or "")
+            )
+        except KieError:
+            raise
+        # A row that cannot be sent must not hold up those behind it; it is due again in a minute.
+        except Exception:
+            logger.exception("video_not_sendable video=%s", video.pk)
+    return len(queued)
+
+
+def _give_up_what_was_too_late(at: datetime) -> None:
+    """Settle what has waited long enough in a stage before KIE.AI's answer."""
+    for video in Video.objects.awaited(Stage.QUEUED, at):
+        if video.created_at < at - GIVE_UP_SENDING_AFTER:
+            video.mark_failed(error_message=NEVER_SENT)
+    # Whoever was on the wire died there: perhaps charged, so it is not sent again.
+    for video in Video.objects.awaited(Stage.SUBMITTING, at):
+        video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)
+    Video.objects.awaited(Stage.UNCONFIRMED, at).update(next_poll_at=at + LOOK_AT_UNCONFIRMED)

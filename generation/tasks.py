@@ -1,0 +1,52 @@
+"""What beat runs and what others nudge: one call each.
+
+A message only says "now": which videos, the database knows. A lost one costs a tick.
+"""
+
+import logging
+from typing import Any
+
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
+
+from generation import archive, submission
+from generation.kie.client import KieClient
+from generation.polling import poll_due_videos
+from videostudio.models import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def send_queued_videos() -> None:
+    """Hand over what waits for its turn."""
+    submission.send_queued_videos(client=KieClient.from_settings())
+
+
+@shared_task
+def poll_videos() -> None:
+    """Every tick, and after each nudge. Two at once share the videos between them."""
+    Heartbeat.objects.beat(Heartbeat.WORKER)
+    report = poll_due_videos(client=KieClient.from_settings())
+    if report.finished:
+        nudge(archive_videos)
+
+
+@shared_task
+def archive_videos() -> None:
+    """Bring home what KIE.AI has finished."""
+    archive.archive_due_videos(client=KieClient.from_settings())
+
+
+@shared_task
+def sweep_files() -> None:
+    """Remove what nobody can reach any more."""
+    archive.sweep_files()
+
+
+def nudge(task: Task[..., Any]) -> None:
+    """Have this task run soon. When the broker is away, the next tick does it."""
+    try:
+        task.delay()
+    except (OperationalError, OSError) as error:
+        logger.warning("nudge_lost task=%s: %s", task.name, type(error).__name__)

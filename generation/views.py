@@ -1,0 +1,180 @@
+"""The Generate tab, and the button that asks KIE.AI now."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.timezone import now
+from django.views.decorators.http import require_http_methods, require_POST
+
+from gallery.models import Video
+from generation import tasks
+from generation.catalogue import PROVIDERS, Provider, offered
+from generation.forms import GenerateForm, filled_in_from
+from generation.kie.client import KieClient
+from generation.kie.errors import KieRefused
+from generation.pictures import Picture
+from generation.polling import poll_due_videos
+from generation.submission import KeyUsedForAnother, submit_video
+from videostudio.http import StudioRequest
+
+STARTED = "Video generation started! Check the Gallery tab to see progress."
+ALREADY_SENT = (
+    "This form was already sent with other content, and that video is being made. "
+    "Press Generate video again to make this one as well."
+)
+STRIP_SIZE = 12
+REFRESH_PAUSE = timedelta(seconds=3)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def generate(request: StudioRequest) -> HttpResponse:
+    """The form; sent, it starts a video. What was typed survives every error."""
+    if request.method == "POST":
+        return _submit(request)
+    form = _form_to_show(request)
+    # A change of service or of a setting swaps the settings alone.
+    part = "#settings" if request.htmx.target == "settings" else ""
+    return _show(request, form, part=part)
+
+
+def _submit(request: StudioRequest) -> HttpResponse:
+    form = GenerateForm(
+        request.POST, request.FILES, user=request.user, provider=_chosen(request.POST)
+    )
+    if not form.is_valid() or form.request is None:
+        return _show(request, form, status=422)
+    try:
+        video = submit_video(
+            user=request.user,
+            request=form.request,
+            client=KieClient.from_settings(),
+            idempotency_key=form.cleaned_data["idempotency_key"],
+        )
+    except KieRefused as refusal:
+        form.add_error(None, refusal.user_message)
+        return _show(request, form, status=422)
+    except KeyUsedForAnother:
+        form.use_new_key()
+        form.add_error(None, ALREADY_SENT)
+        return _show(request, form, status=422)
+    messages.success(request, STARTED)
+    if not request.htmx:
+        return redirect(f"{reverse('generation:generate')}?from={video.pk}")
+    return _show(request, _ready_for_the_next(request, video), started=video)
+
+
+def _ready_for_the_next(request: StudioRequest, video: Video) -> GenerateForm:
+    """The same form with a new key: prompt, settings and picture stay as they were."""
+    form = GenerateForm(
+        user=request.user, provider=PROVIDERS[video.provider], initial=filled_in_from(video)
+    )
+    _keep_picture_of(video, form)
+    return form
+
+
+def _form_to_show(request: StudioRequest) -> GenerateForm:
+    """For `?provider=`, filled in from `?from=` or with what stands in the form already."""
+    source = request.GET.get("from", "")
+    video = _source(request, source) if source else None
+    if video and "provider" not in request.GET and video.provider in PROVIDERS:
+        return _ready_for_the_next(request, video)
+    provider = _chosen(request.GET)
+    initial = filled_in_from(video) if video else {}
+    typed = {name: value for name, value in request.GET.items() if name != "idempotency_key"}
+    names = {setting.name for mode in provider.modes for setting in mode.settings}
+    # A value of another service's that this one does not have falls back to the default.
+    form = GenerateForm(user=request.user, provider=provider)
+    allowed = {
+        name: value
+        for name, value in (initial | typed).items()
+        if name == "prompt" or (name in names and _fits(form, name, value))
+    }
+    if request.htmx and typed.get("settings_of") == provider.key:
+        # An unticked box is not sent: only a form that came from here says so by its absence.
+        for setting in form.mode.settings:
+            if setting.kind == "boolean":
+                allowed.setdefault(setting.name, False)
+    form.initial |= allowed
+    if video:
+        _keep_picture_of(video, form)
+    return form
+
+
+def _fits(form: GenerateForm, name: str, value: Any) -> bool:
+    field = form.fields.get(name)
+    try:
+        return field is not None and field.clean(value) is not None
+    except ValidationError:
+        return False
+
+
+def _keep_picture_of(video: Video, form: GenerateForm) -> None:
+    """Let the form hold the picture that this video was made from."""
+    for given in video.inputs.all()[:1]:
+        form.keep(
+            Picture(
+                path=str(given.file),
+                media_type=given.media_type,
+                width=given.width,
+                height=given.height,
+                digest=given.digest,
+            )
+        )
+
+
+def _source(request: StudioRequest, text: str) -> Video:
+    try:
+        return get_object_or_404(Video.objects.for_user(request.user), pk=uuid.UUID(text))
+    except ValueError:
+        raise Http404("There is no such video.") from None
+
+
+def _chosen(query: QueryDict) -> Provider:
+    """The service asked for, else the first one offered."""
+    key = query.get("provider", "")
+    known = PROVIDERS.get(key)
+    if known and (known in offered()):
+        return known
+    return offered()[0]
+
+
+def _show(
+    request: StudioRequest,
+    form: GenerateForm,
+    *,
+    part: str = "",
+    status: int = 200,
+    started: Video | None = None,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "form": form,
+        "chosen": form.chosen,
+        "started": started,
+        "now": now(),
+    }
+    if request.htmx and not part:
+        return render(request, "generation/_form.html", context, status=status)
+    if not part:
+        mine = Video.objects.for_user(request.user).kept()
+        context["strip"] = mine.newest_first()[:STRIP_SIZE]
+    return render(request, f"generation/generate.html{part}", context, status=status)
+
+
+@require_POST
+def refresh(request: StudioRequest) -> HttpResponse:
+    """Ask KIE.AI about this person's videos now, at most once in 3 seconds."""
+    if request.user.may_refresh(at=now(), pause=REFRESH_PAUSE):
+        Video.objects.for_user(request.user).kept().make_due()
+        report = poll_due_videos(client=KieClient.from_settings(), user=request.user)
+        if report.finished:
+            tasks.nudge(tasks.archive_videos)
+    if request.htmx:
+        # The page then asks for what changed, by the way it always does.
+        return HttpResponse(status=204, headers={"HX-Trigger": "refreshed"})
+    return redirect("gallery:index")

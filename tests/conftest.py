@@ -1,0 +1,198 @@
+"""The cast: alice, bob, their videos, KIE.AI played over HTTP."""
+
+import io
+import itertools
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import av
+import pytest
+import responses
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils.timezone import now
+from PIL import Image
+
+from gallery import views
+from gallery.models import Stage, Status, Video, file_name
+from generation.catalogue import refusal_of
+from generation.kie.client import KieClient, _shared_client
+from generation.kie.sandbox import Sandbox
+from videostudio.models import User
+
+PASSWORD = "correct horse battery"
+KIE = "https://api.kie.ai/api/v1"
+RECORD_INFO = f"{KIE}/jobs/recordInfo"
+CREATE_TASK = f"{KIE}/jobs/createTask"
+VEO_GENERATE = f"{KIE}/veo/generate"
+VEO_RECORD = f"{KIE}/veo/record-info"
+UPLOAD = "https://kieai.redpandaai.co/api/file-stream-upload"
+RESULT = "https://results.kie.example/v/clip.mp4"
+
+EXAMPLES = Path(__file__).parent / "data" / "kie"
+
+
+def example(name):
+    """One of KIE.AI's documented payloads."""
+    return json.loads((EXAMPLES / f"{name}.json").read_text())
+
+
+def says(state, url="", **facts):
+    """A market record, as KIE.AI's status answer has it."""
+    result = json.dumps({"resultUrls": [url]}) if url else ""
+    data = {"taskId": "t", "state": state, "resultJson": result, **facts}
+    return {"code": 200, "message": "success", "data": data}
+
+
+@pytest.fixture
+def alice(db):
+    return User.objects.create_user("alice", "alice@example.com", PASSWORD)
+
+
+@pytest.fixture
+def bob(db):
+    return User.objects.create_user("bob", "bob@example.com", PASSWORD)
+
+
+@pytest.fixture
+def alice_client(client, alice):
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def make_video(alice):
+    """Makes rows; a test names only its own facts. Usual: accepted, running and due."""
+    numbers = itertools.count(1)
+
+    def make(**facts):
+        usual = {
+            "user": alice,
+            "provider": "kie-hailuo-text2vid",
+            "model": "hailuo/02-text-to-video-standard",
+            "generation_type": "text2vid",
+            "prompt": "a red kite",
+            "parameters": {"duration": "6"},
+            "duration": 6,
+            "task_id": f"task-{next(numbers)}",
+            "stage": Stage.RUNNING,
+            "accepted_at": now(),
+            "next_poll_at": now(),
+        }
+        return Video.objects.create(**usual | facts)
+
+    return make
+
+
+@pytest.fixture
+def make_completed(make_video, clip_bytes):
+    """A video that is done and whose file is with us."""
+
+    def make(**facts):
+        usual = {
+            "status": Status.COMPLETED,
+            "stage": Stage.SETTLED,
+            "progress": 100,
+            "video_url": RESULT,
+            "completed_at": now(),
+            "succeeded_at": now() - timedelta(seconds=2),
+            "archived_at": now(),
+            "next_poll_at": None,
+            "width": 320,
+            "height": 180,
+        }
+        video = make_video(**usual | facts)
+        video.file = default_storage.save(file_name(video, "video.mp4"), ContentFile(clip_bytes))
+        poster = picture_bytes(320, 180, kind="WEBP")
+        video.poster = default_storage.save(file_name(video, "poster.webp"), ContentFile(poster))
+        video.save()
+        return video
+
+    return make
+
+
+@pytest.fixture
+def make_failed(make_video):
+    def make(**facts):
+        usual = {
+            "status": Status.FAILED,
+            "stage": Stage.SETTLED,
+            "error_message": "It failed on the service's side. Please try again.",
+            "completed_at": now(),
+            "next_poll_at": None,
+        }
+        return make_video(**usual | facts)
+
+    return make
+
+
+@pytest.fixture
+def kie():
+    """KIE.AI over HTTP, answering only what a test announces."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as announced:
+        yield announced
+
+
+@pytest.fixture
+def kie_client():
+    return KieClient.from_settings()
+
+
+@pytest.fixture
+def sandbox(tmp_path, settings):
+    """A KIE.AI of our own over real HTTP, in place of the real one."""
+    server = Sandbox(
+        folder=tmp_path / "sandbox",
+        api_key=settings.KIE_API_KEY,
+        refusal_of=refusal_of,
+        seconds=1.0,
+        create_rate=(1000, 1.0),
+        status_rate=(1000, 1.0),
+    )
+    server.start()
+    settings.KIE_API_BASE_URL = settings.KIE_UPLOAD_BASE_URL = server.url
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """What a process keeps for a moment must not pass from one test to the next."""
+    views._silence.update(asked=0.0, is_silent=False)
+    _shared_client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _media_of_its_own(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    storages = settings.STORAGES
+    storages["default"]["OPTIONS"] = {"location": settings.MEDIA_ROOT, "allow_overwrite": True}
+    settings.STORAGES = storages
+    yield
+    shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
+
+
+def picture_bytes(width=64, height=48, *, kind="PNG", **options):
+    content = io.BytesIO()
+    Image.new("RGB", (width, height), (180, 60, 40)).save(content, kind, **options)
+    return content.getvalue()
+
+
+def make_clip(path, *, seconds=1.0, size=(320, 180), fps=12):
+    """A small real H.264 MP4."""
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.options = {"preset": "ultrafast"}
+        for number in range(int(seconds * fps)):
+            image = Image.new("RGB", size, (number * 9 % 255, 80, 120))
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip_bytes(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4").read_bytes()

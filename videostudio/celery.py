@@ -1,0 +1,23 @@
+"""The Celery application: `celery -A videostudio worker --beat`."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_ready
+from kombu.transport import TRANSPORT_ALIASES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videostudio.settings")
+TRANSPORT_ALIASES["embedded"] = "videostudio.broker:Transport"
+
+app = Celery("videostudio")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@worker_ready.connect
+def _first_sign_of_life(**kwargs: Any) -> None:
+    """A worker that has just started is alive, before its first tick says so."""
+    from videostudio.models import Heartbeat
+
+    Heartbeat.objects.beat(Heartbeat.WORKER)

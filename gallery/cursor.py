@@ -56,7 +56,14 @@ class Cursor:
         """Which of these videos have changed since, deleted ones included; the first ones first."""
         recent = videos.filter(updated_at__gt=max(self.newest - OVERLAP, EPOCH))
         versions = recent.order_by("updated_at").values_list("pk", "updated_at")
-        return [pk for pk, at in versions[:MOST_CHANGED] if _version(pk, at) not in self.seen]
+        # Among the first rows may be all that the page has seen.
+        most = MOST_CHANGED + len(self.seen)
+        return [pk for pk, at in versions[:most] if _version(pk, at) not in self.seen]
+
+    def is_new(self, video: Video) -> bool:
+        """Can the page not know this video yet? For one that it does know, its id decides."""
+        came_late = video.updated_at <= self.newest and video.created_at > self.newest - OVERLAP
+        return came_late or video.created_at > self.newest
 
     def after(self, changed: Iterable[Video]) -> Cursor:
         """The cursor of a page that has now seen these too."""

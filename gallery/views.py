@@ -12,10 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery.cursor import OVERLAP, Cursor
+from gallery.cursor import Cursor
 from gallery.models import Video, VideoQuerySet
 from videostudio.health import is_worker_silent
 from videostudio.http import StudioRequest
+from videostudio.models import User
 
 PAGE_SIZE = 24
 # A page asks this often whether the worker lives; the processes remember the answer for a moment.
@@ -70,11 +71,11 @@ def updates(request: StudioRequest) -> HttpResponse:
         return HttpResponse(status=204)
     rows = list(videos.filter(pk__in=changed).order_by("created_at", "pk"))
     is_older = "older" in request.GET
-    born_after = cursor.newest - OVERLAP if cursor else now()
     kept = [video for video in rows if not video.deleted_at]
+    new = [video for video in kept if cursor and cursor.is_new(video)]
     context = {
-        "changed": [video for video in kept if video.created_at <= born_after],
-        "arrived": [v for v in kept if v.created_at > born_after and not is_older],
+        "changed": [video for video in kept if video not in new],
+        "arrived": [] if is_older else new,
         "gone": [video for video in rows if video.deleted_at],
         "now": now(),
         **_refresh_context(
@@ -84,6 +85,15 @@ def updates(request: StudioRequest) -> HttpResponse:
         ),
     }
     return render(request, "gallery/_updates.html", context)
+
+
+def strip(user: User, *, size: int) -> dict[str, Any]:
+    """The newest videos for beside the form, kept up to date like the gallery itself."""
+    videos = Video.objects.for_user(user)
+    cursor = Cursor.of(videos)
+    is_busy = videos.kept().processing().exists()
+    newest = videos.kept().newest_first()[:size]
+    return {"strip": newest, **_refresh_context(cursor, is_busy=is_busy, is_older=False)}
 
 
 def _refresh_context(cursor: Cursor, *, is_busy: bool, is_older: bool) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def _bring_home(video: Video, *, client: KieClient) -> tuple[Clip, int]:
             raise NotSaved(f"not a whole video: {error}") from error
         poster = file_name(video, "poster.webp")
         default_storage.save(poster, ContentFile(clip.poster))
-        default_storage.save(_name(video, clip), IncomingFile(part))
+        with IncomingFile(part) as file:
+            default_storage.save(_name(video, clip), file)
         return clip, size
     finally:
         part.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -45,8 +46,9 @@ def inspect_clip(path: Path) -> Clip:
             poster = _poster(first.to_image())  # type: ignore[no-untyped-call]
             end = container.duration - int(SECONDS_DECODED_AT_THE_END * av.time_base)
             container.seek(max(end, 0))
-            if not any(True for _ in container.decode(stream)):
-                raise NotPlayable("its end holds no frame")
+            shown = sum(1 for _ in container.decode(stream))
+            if shown < _frames_expected_at_the_end(stream, container.duration / av.time_base):
+                raise NotPlayable(f"its end holds {shown} frames")
             return Clip(
                 width=first.width,
                 height=first.height,
@@ -56,6 +58,12 @@ def inspect_clip(path: Path) -> Clip:
             )
     except (av.FFmpegError, StopIteration, IndexError) as error:
         raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def _frames_expected_at_the_end(stream: Any, seconds: float) -> float:
+    """Half of what the last second holds: a stream may end a little before its container."""
+    per_second = float(stream.average_rate or 1)
+    return max(1.0, per_second * min(seconds, SECONDS_DECODED_AT_THE_END) / 2)
 
 
 def _poster(image: Image.Image) -> bytes:

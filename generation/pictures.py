@@ -67,6 +67,8 @@ def keep_picture(upload: IO[bytes], *, size: int, most_bytes: int, user: User) -
     image, kind = _decode(upload)
     media_type, ending = FORMATS[kind]
     content = io.BytesIO()
+    # Without being asked Pillow would write comments and colour profiles out again.
+    image.info.clear()
     image.save(content, kind, **_quality(kind))
     data = content.getvalue()
     name = f"inputs/{user.pk}/{uuid.uuid4().hex}.{ending}"
@@ -90,7 +92,8 @@ def _decode(upload: IO[bytes]) -> tuple[Image.Image, str]:
                     f"This picture has {image.width} x {image.height} pixels, which is too many. "
                     "Please choose a smaller one."
                 )
-            kind = image.format or ""
+            # Phones write a second picture (depth, preview) behind a JPEG; Pillow calls that MPO.
+            kind = "JPEG" if image.format == "MPO" else image.format or ""
             upright = ImageOps.exif_transpose(image)
             return upright.convert("RGBA" if _is_transparent(upright, kind) else "RGB"), kind
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from jsonschema import ValidationError
-
-from generation.catalogue import Mode, Price, Provider
+from generation.catalogue import Mode, Price, Provider, Violation
 from generation.pictures import Picture
 
 # Stands in for the picture's address where a request is checked before the picture is uploaded.
@@ -93,32 +91,29 @@ class GenerationRequest:
             "request_digest": self.digest,
         }
 
-    def _in_our_words(self, error: ValidationError) -> dict[str, str]:
+    def _in_our_words(self, error: Violation) -> dict[str, str]:
         """What the schema objects to, as a sentence at the setting it is about."""
-        # A rule across fields is told at the field that the rule restricts.
-        if error.absolute_path:
-            field = str(error.absolute_path[0])
-            for setting in self.mode.settings:
-                if setting.field == field:
-                    return {setting.name: _sentence(setting.label, error)}
-            return {field: _sentence(field, error)}
-        if error.validator == "required" and isinstance(error.validator_value, list):
-            for setting in self.mode.settings:
-                if setting.field in error.validator_value and setting.name not in self.values:
-                    return {setting.name: f"Please choose: {setting.label.lower()}."}
+        for setting in self.mode.settings:
+            if setting.field == error.field:
+                return {setting.name: _sentence(setting.label, error)}
+            is_missing = error.rule == "required" and setting.field in error.limit
+            if is_missing and self.values.get(setting.name) is None:
+                return {setting.name: f"Please choose: {setting.label.lower()}."}
+        if error.field:
+            return {error.field: _sentence(error.field, error)}
         return {"": "These settings do not go together. Please change one of them."}
 
 
-def _sentence(label: str, error: ValidationError) -> str:
-    rule, value = error.validator, error.validator_value
-    if rule == "enum" and isinstance(value, list):
-        return f"{label} can be {', '.join(map(str, value))}."
-    if rule == "const":
-        return f"{label} has to be {value} with these settings."
-    if rule == "minimum":
-        return f"{label} has to be {value} or more."
-    if rule == "maximum":
-        return f"{label} has to be {value} or less."
-    if rule == "maxLength":
-        return f"{label} can have {value} characters."
-    return f"{label} cannot be {str(error.instance)[:60]!r}."
+def _sentence(label: str, error: Violation) -> str:
+    match error.rule:
+        case "enum":
+            return f"{label} can be {', '.join(map(str, error.limit))}."
+        case "const":
+            return f"{label} has to be {error.limit} with these settings."
+        case "minimum":
+            return f"{label} has to be {error.limit} or more."
+        case "maximum":
+            return f"{label} has to be {error.limit} or less."
+        case "maxLength":
+            return f"{label} can have {error.limit} characters."
+    return f"{label} cannot be {error.value!r:.60}."

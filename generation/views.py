@@ -13,6 +13,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
 
 from gallery.models import Video
+from gallery.views import strip
 from generation import tasks
 from generation.catalogue import PROVIDERS, Provider, offered
 from generation.forms import GenerateForm, filled_in_from
@@ -63,7 +64,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
         form.use_new_key()
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
-    messages.success(request, STARTED)
+    messages.success(request, STARTED, extra_tags="gallery")
     if not request.htmx:
         return redirect(f"{reverse('generation:generate')}?from={video.pk}")
     return _show(request, _ready_for_the_next(request, video), started=video)
@@ -100,7 +101,7 @@ def _form_to_show(request: StudioRequest) -> GenerateForm:
         for setting in form.mode.settings:
             if setting.kind == "boolean":
                 allowed.setdefault(setting.name, False)
-    form.initial |= allowed
+    form.initial = {**form.initial, **allowed}
     if video:
         _keep_picture_of(video, form)
     return form
@@ -161,8 +162,7 @@ def _show(
     if request.htmx and not part:
         return render(request, "generation/_form.html", context, status=status)
     if not part:
-        mine = Video.objects.for_user(request.user).kept()
-        context["strip"] = mine.newest_first()[:STRIP_SIZE]
+        context |= strip(request.user, size=STRIP_SIZE)
     return render(request, f"generation/generate.html{part}", context, status=status)
 
 

@@ -44,9 +44,12 @@ def _rate(text: str) -> tuple[int, float] | None:
         return None
     calls, _, seconds = text.removesuffix("s").partition("/")
     try:
-        return int(calls), float(seconds)
+        rate = int(calls), float(seconds)
     except ValueError as error:
         raise ImproperlyConfigured(f"{text!r} is not a rate such as 10/1s") from error
+    if not (rate[0] > 0 and 0 < rate[1] < float("inf")):
+        raise ImproperlyConfigured(f"{text!r} is not a rate such as 10/1s")
+    return rate
 
 
 # --- The site -------------------------------------------------------------------------------
@@ -187,15 +190,16 @@ def _mailer(url: str) -> dict[str, Any]:
     if parts.scheme not in {"smtp", "smtp+tls", "smtps", "smtp+ssl"}:
         raise ImproperlyConfigured("EMAIL_URL must start with smtp://, smtps:// or consolemail://")
     is_ssl = parts.scheme in {"smtps", "smtp+ssl"}
+    port = parts.port or (465 if is_ssl else 587)
     return {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "OPTIONS": {
             "host": parts.hostname or "localhost",
-            "port": parts.port or (465 if is_ssl else 587),
+            "port": port,
             "username": environ.urlparse.unquote(parts.username or ""),
             "password": environ.urlparse.unquote(parts.password or ""),
             "use_ssl": is_ssl,
-            "use_tls": parts.scheme == "smtp+tls" or parts.port == 587,
+            "use_tls": not is_ssl and (parts.scheme == "smtp+tls" or port == 587),
             "timeout": 10,
         },
     }

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
+from traceback import walk_tb
 from typing import IO, Any
 
 import requests
@@ -120,10 +121,12 @@ class KieClient:
             ) as response:
                 body = response.raw.read(MOST_ANSWER_BYTES + 1, decode_content=True)
         except Exception as error:
-            # Whatever it was, it decides between money and no money: `from None`, because the
-            # exception carries the request, and the request the key.
-            raise _failed_call(error) from None
-        return _envelope_data(response, body)
+            # Whatever it was, it decides between money and no money.
+            failed = _failed_call(error)
+        else:
+            return _envelope_data(response, body)
+        # Raised out here: a context would carry the request, and the request the key.
+        raise failed
 
 
 @cache
@@ -144,15 +147,20 @@ def _failed_call(error: Exception) -> KieError:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.ConnectionError) and isinstance(reason, NEVER_CONNECTED):
         return KieNotSent(f"no connection: {type(reason).__name__}", user_message=UNREACHABLE)
-    # An SSLError comes from the handshake, before the request; from a running connection
-    # urllib3 reports a ProtocolError instead.
-    if isinstance(error, requests.exceptions.SSLError) and "HANDSHAKE" in str(error).upper():
+    if _is_from_handshake(error):
         return KieNotSent("TLS handshake failed", user_message=UNREACHABLE)
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():
-        return KieNotSent("TLS certificate refused", user_message=UNREACHABLE)
     if isinstance(error, requests.ConnectTimeout):
         return KieNotSent("connect timeout", user_message=UNREACHABLE)
     return KieUnclear(f"no answer: {name}")
+
+
+def _is_from_handshake(error: BaseException | None) -> bool:
+    """Whether TLS was still being agreed upon: the words of an SSLError do not say when it was."""
+    while error is not None:
+        if any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(error.__traceback__)):
+            return True
+        error = error.__context__
+    return False
 
 
 def _envelope_data(response: requests.Response, body: bytes) -> Any:

@@ -1,0 +1,98 @@
+"""How a card says things: services, times, prices and events in words."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from django.template import Library
+from django.utils.timezone import now
+
+register = Library()
+
+# One credit of KIE.AI's in dollars.
+USD_PER_CREDIT = Decimal("0.005")
+
+EVENTS = {
+    "requested": "Requested",
+    "accepted": "Accepted by KIE.AI",
+    "accepted after it was given up": "Accepted late",
+    "not sent": "Could not be sent yet, waiting for its turn",
+    "unconfirmed": "Sent, but no answer came: not sent again",
+    "KIE.AI succeeded": "Rendered, now being saved",
+    "archived": "Saved",
+    "not saved yet": "Saving did not work yet, trying again",
+    "could not be saved": "Could not be saved",
+    "completed with KIE.AI's link": "Ready at KIE.AI, not saved yet",
+    "deleted": "Moved to trash",
+    "restored": "Brought back from trash",
+}
+
+
+@register.filter
+@lru_cache(maxsize=256)
+def service(provider: str) -> str:
+    """`kie-hailuo-2-3-pro-img2vid` as "Hailuo 2.3 Pro Image"."""
+    words = provider.removeprefix("kie-").removesuffix("-text2vid")
+    words = words.replace("img2vid", "image").replace("veo3", "veo-3-1")
+    words = re.sub(r"(\d)-(?=\d)", r"\1.", words)
+    return words.replace("-", " ").title()
+
+
+@register.filter
+def elapsed(since: datetime) -> str:
+    """The time from then to now as 1:42 or 1:02:03."""
+    minutes, seconds = divmod(max(int((now() - since).total_seconds()), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@register.filter
+def ago(at: datetime) -> str:
+    """How long ago that was, as short as can be: "5 min ago"; a date when it is weeks ago."""
+    seconds = (now() - at).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 24 * 3600:
+        return f"{seconds // 3600:.0f} h ago"
+    if seconds < 14 * 24 * 3600:
+        return f"{seconds // (24 * 3600):.0f} d ago"
+    return f"{at.day} {at:%b %Y}"
+
+
+@register.filter
+def dollars(usd: Decimal) -> str:
+    """To the cent, or further where a price goes further."""
+    return f"${usd:.2f}" if usd == round(usd, 2) else f"${usd.normalize():f}"
+
+
+@register.filter
+def plain(number: Decimal) -> str:
+    """Without the zeros a database adds: 60, not 60.00."""
+    return f"{number.normalize():f}"
+
+
+@register.filter
+def in_dollars(credits: Decimal) -> str:
+    return dollars(credits * USD_PER_CREDIT)
+
+
+@register.filter
+def event(what: str) -> str:
+    """What befell a video, for its owner."""
+    return EVENTS.get(what, what[:1].upper() + what[1:])
+
+
+@register.filter
+def words(name: str) -> str:
+    """A setting's name as people read it: `enableTranslation` as "Enable translation"."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
+    return spaced[:1].upper() + spaced[1:]
+
+
+@register.filter
+def setting(value: object) -> str:
+    """A setting's value as people read it."""
+    return {"True": "On", "False": "Off"}.get(str(value), str(value))

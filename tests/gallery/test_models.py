@@ -1,0 +1,134 @@
+"""What must be true of a row, whoever writes it, and how it moves."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils.timezone import now
+
+from gallery.models import Stage, Status, Video
+
+BROKEN = {
+    "an unknown status": {"status": "done"},
+    "an unknown stage": {"stage": "thinking"},
+    "a progress over 100": {"progress": 101},
+    "processing but settled": {"stage": Stage.SETTLED},
+    "processing and never looked at": {"next_poll_at": None},
+    "processing with an end": {"completed_at": now()},
+    "completed without an end": {"status": Status.COMPLETED, "stage": Stage.SETTLED},
+    "completed without a result": {
+        "status": Status.COMPLETED,
+        "stage": Stage.SETTLED,
+        "completed_at": now(),
+        "progress": 100,
+    },
+    "failed without a reason": {
+        "status": Status.FAILED,
+        "stage": Stage.SETTLED,
+        "completed_at": now(),
+    },
+}
+
+
+@pytest.mark.parametrize("facts", BROKEN.values(), ids=BROKEN)
+def test_the_database_refuses(make_video, facts):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_video(**facts)
+
+
+def test_a_task_belongs_to_one_video(make_video):
+    make_video(task_id="task-7")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_video(task_id="task-7")
+
+
+def test_many_videos_may_have_no_task_yet(make_video):
+    make_video(task_id="", stage=Stage.QUEUED)
+    make_video(task_id="", stage=Stage.QUEUED)
+
+
+def test_one_click_is_one_row(make_video, bob):
+    key = uuid4()
+    make_video(idempotency_key=key)
+    make_video(idempotency_key=key, user=bob)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_video(idempotency_key=key)
+
+
+def test_each_sees_only_their_own(make_video, alice, bob):
+    mine = make_video(user=alice)
+    make_video(user=bob)
+
+    assert list(Video.objects.for_user(alice)) == [mine]
+
+
+@pytest.mark.parametrize("settle", ["mark_completed", "mark_failed"])
+def test_a_completed_video_is_never_settled_again(make_completed, settle):
+    video = make_completed()
+    facts = {"error_message": "late news"} if settle == "mark_failed" else {}
+
+    assert not getattr(video, settle)(**facts)
+
+    video.refresh_from_db()
+    assert (video.status, video.error_message) == (Status.COMPLETED, "")
+
+
+def test_only_one_of_two_wins_a_step(make_video):
+    video = make_video(stage=Stage.QUEUED, task_id="")
+    rival = Video.objects.get(pk=video.pk)
+    later = now() + timedelta(minutes=1)
+
+    assert video.claim_sending(until=later)
+    assert not rival.claim_sending(until=later)
+
+
+def test_what_is_being_saved_is_no_longer_failed(make_video):
+    video = make_video(stage=Stage.SAVING)
+
+    assert not video.mark_failed(error_message="too late")
+
+
+def test_deleting_is_final_for_everybody_but_its_owner(make_video):
+    video = make_video()
+    video.mark_deleted()
+
+    video.mark_succeeded(video_url="https://results.example/v.mp4")
+    video.keep_file(file="videos/x.mp4")
+
+    video.refresh_from_db()
+    assert video.deleted_at is not None
+
+
+def test_a_restored_video_is_looked_at_at_once(make_video):
+    video = make_video(next_poll_at=now() + timedelta(minutes=5))
+    video.mark_deleted()
+
+    assert video.restore()
+
+    assert Video.objects.due(now()).count() == 1
+
+
+def test_every_visible_change_moves_updated_at(make_video):
+    video = make_video()
+    before = video.updated_at
+
+    video.set_favorite(is_favorite=True)
+
+    video.refresh_from_db()
+    assert video.updated_at > before
+
+
+def test_the_usual_time_is_a_median_and_needs_three(make_completed):
+    for seconds in (10, 1000):
+        done = now()
+        make_completed(accepted_at=done - timedelta(seconds=seconds), succeeded_at=done)
+    video = Video.objects.first()
+    few = Video.objects.usual_seconds(video.provider, video.model)
+
+    make_completed(accepted_at=now() - timedelta(seconds=60), succeeded_at=now())
+
+    assert few is None
+    assert Video.objects.usual_seconds(video.provider, video.model) == 60

@@ -1,0 +1,361 @@
+"""The gallery's pages."""
+
+import re
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from gallery.models import Stage, Video
+from videostudio.models import Heartbeat
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def _worker_lives(db):
+    Heartbeat.objects.beat(Heartbeat.WORKER)
+
+
+def cards(response):
+    """The ids of the cards on a page, in order."""
+    return re.findall(r'data-video-id="([0-9a-f-]{36})"', response.content.decode())
+
+
+def older_url(response):
+    """Where the page's "Show older" leads; None on the last one."""
+    found = re.search(r'id="older" href="([^"]+)"', response.content.decode())
+    return found and found[1].replace("&amp;", "&")
+
+
+def updates_url(response):
+    found = re.search(r'hx-get="(/updates/[^"]+)"', response.content.decode())
+    return found and found[1].replace("&amp;", "&")
+
+
+def test_an_empty_gallery_invites_to_the_first_video(alice_client):
+    page = alice_client.get("/")
+
+    assert page.status_code == 200
+    assert cards(page) == []
+    assert b"/generate/?" in page.content
+
+
+def test_the_newest_stand_first_in_all_their_states(
+    alice_client, make_video, make_completed, make_failed
+):
+    old = make_failed(created_at=now() - timedelta(minutes=2))
+    middle = make_completed(created_at=now() - timedelta(minutes=1))
+    new = make_video()
+
+    page = alice_client.get("/")
+
+    assert cards(page) == [str(new.pk), str(middle.pk), str(old.pk)]
+    text = page.content.decode()
+    assert re.findall(r'data-status="(\w+)"', text) == ["processing", "completed", "failed"]
+    assert "<progress" in text
+    assert 'preload="none"' in text
+    assert old.error_message.replace("'", "&#x27;") in text
+
+
+def test_pages_of_24_reach_every_video_once(alice_client, make_video):
+    same_moment = now()
+    for number in range(60):
+        make_video(created_at=same_moment - timedelta(seconds=number // 10))
+
+    seen, path = [], "/"
+    while path:
+        page = alice_client.get(path)
+        seen += cards(page)
+        path = older_url(page)
+
+    assert len(seen) == 60
+    assert len(set(seen)) == 60
+
+
+def test_the_next_page_alone_is_sent_to_a_page_that_grows(alice_client, make_video):
+    for _ in range(25):
+        make_video()
+    older = older_url(alice_client.get("/"))
+
+    part = alice_client.get(older, headers=HTMX | {"HX-Target": "older"})
+
+    assert len(cards(part)) == 1
+    assert b"<html" not in part.content
+
+
+@pytest.mark.parametrize("count", [1, 24, 60])
+def test_the_page_takes_as_many_queries_whatever_is_on_it(
+    alice_client, make_video, django_assert_max_num_queries, count
+):
+    for _ in range(count):
+        make_video()
+
+    with django_assert_max_num_queries(6):
+        alice_client.get("/")
+
+
+def test_prompts_of_html_and_emoji_are_text(alice_client, make_completed):
+    make_completed(prompt="<script>alert(1)</script> 🦊")
+
+    page = alice_client.get("/").content.decode()
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; 🦊" in page
+
+
+def test_a_page_asks_again_only_while_something_is_processing(
+    alice_client, make_video, make_completed
+):
+    make_completed()
+    calm = alice_client.get("/")
+    make_video()
+    busy = alice_client.get("/")
+
+    assert updates_url(calm) is None
+    assert "every 10s" in busy.content.decode()
+    assert updates_url(busy)
+
+
+def test_nothing_new_is_204_without_a_body(alice_client, make_video, django_assert_num_queries):
+    make_video()
+    url = updates_url(alice_client.get("/"))
+    alice_client.get(url)
+
+    with django_assert_num_queries(3):
+        answer = alice_client.get(url)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_only_the_changed_card_is_sent_once(alice_client, make_video):
+    changed = make_video()
+    make_video()
+    url = updates_url(alice_client.get("/"))
+    changed.mark_failed(error_message="It failed.")
+
+    news = alice_client.get(url)
+
+    assert cards(news) == [str(changed.pk)]
+    assert 'hx-swap-oob="true"' in news.content.decode()
+    assert alice_client.get(updates_url(news)).status_code == 204
+
+
+def test_a_poll_that_found_nothing_new_disturbs_no_page(alice_client, make_video):
+    video = make_video()
+    url = updates_url(alice_client.get("/"))
+
+    Video.objects.filter(pk=video.pk).update(poll_count=5, progress=40)
+
+    assert alice_client.get(url).status_code == 204
+
+
+def test_the_last_change_ends_the_asking(alice_client, make_video):
+    video = make_video()
+    url = updates_url(alice_client.get("/"))
+    video.mark_failed(error_message="It failed.")
+
+    news = alice_client.get(url)
+
+    assert 'id="updates"' in news.content.decode()
+    assert updates_url(news) is None
+
+
+def test_a_new_video_is_prepended(alice_client, make_video):
+    make_video(created_at=now() - timedelta(minutes=5), updated_at=now() - timedelta(minutes=5))
+    url = updates_url(alice_client.get("/"))
+    new = make_video()
+
+    news = alice_client.get(url)
+
+    assert cards(news) == [str(new.pk)]
+    assert "afterbegin:#grid" in news.content.decode()
+
+
+def test_on_an_older_page_nothing_is_prepended(alice_client, make_video):
+    long_ago = now() - timedelta(minutes=5)
+    for _ in range(25):
+        make_video(created_at=long_ago, updated_at=long_ago)
+    older = alice_client.get(older_url(alice_client.get("/")))
+    make_video()
+
+    assert cards(alice_client.get(updates_url(older))) == []
+
+
+def test_a_video_deleted_elsewhere_leaves_the_page(alice_client, make_video):
+    gone = make_video()
+    make_video()
+    url = updates_url(alice_client.get("/"))
+    gone.mark_deleted()
+
+    news = alice_client.get(url).content.decode()
+
+    assert f'id="video-{gone.pk}"' in news
+    assert 'hx-swap-oob="delete"' in news
+
+
+def test_a_change_decided_first_and_committed_second_is_not_missed(alice_client, make_video):
+    slow, quick = make_video(), make_video()
+    decided = now()
+    quick.mark_failed(error_message="quick")
+    url = updates_url(alice_client.get("/"))
+    # This one was decided before what the page has seen, and became visible after it.
+    Video.objects.filter(pk=slow.pk).update(is_favorite=True, updated_at=decided)
+
+    assert cards(alice_client.get(url)) == [str(slow.pk)]
+
+
+def test_a_page_that_slept_catches_up_in_several_answers(alice_client, make_video):
+    videos = [make_video(updated_at=now() - timedelta(hours=1)) for _ in range(130)]
+    url = updates_url(alice_client.get("/"))
+    for number, video in enumerate(videos):
+        at = now() + timedelta(milliseconds=number)
+        Video.objects.filter(pk=video.pk).update(is_favorite=True, updated_at=at)
+
+    seen = set()
+    while (news := alice_client.get(url)).status_code == 200:
+        seen.update(cards(news))
+        url = updates_url(news)
+
+    assert len(seen) == 130
+
+
+@pytest.mark.parametrize("since", ["", "nonsense", "zzzzzzzzzzzzzzzzzzzz-x", "-", "1" * 5000])
+def test_a_cursor_of_nonsense_gets_a_fresh_one(alice_client, make_video, since):
+    make_video()
+
+    answer = alice_client.get("/updates/", {"since": since})
+
+    assert answer.status_code == 200
+    assert updates_url(answer)
+
+
+def test_a_silent_worker_is_told_once_and_its_return_too(alice_client, make_video, settings):
+    from gallery import views
+
+    make_video()
+    url = updates_url(alice_client.get("/"))
+    Heartbeat.objects.update(at=now() - timedelta(minutes=5))
+    views._silence.update(asked=0.0)
+
+    news = alice_client.get(url)
+    again = alice_client.get(updates_url(news))
+    Heartbeat.objects.beat(Heartbeat.WORKER)
+    views._silence.update(asked=0.0)
+    back = alice_client.get(updates_url(news))
+
+    assert "background worker is not answering" in news.content.decode()
+    assert again.status_code == 204
+    assert "not answering" not in back.content.decode()
+    assert back.status_code == 200
+
+
+def test_an_expired_session_sends_the_whole_page_to_sign_in(client, db):
+    answer = client.get(
+        "/updates/", headers=HTMX | {"HX-Current-URL": "http://testserver/?before=x"}
+    )
+
+    assert answer["HX-Redirect"].startswith("/accounts/login/?next=%2F%3Fbefore")
+
+
+def test_deleting_can_be_undone(alice_client, make_completed):
+    video = make_completed()
+
+    alice_client.post(reverse("gallery:delete", args=[video.pk]))
+    gone = cards(alice_client.get("/"))
+    alice_client.post(reverse("gallery:restore", args=[video.pk]))
+
+    assert gone == []
+    assert cards(alice_client.get("/")) == [str(video.pk)]
+
+
+def test_deleted_videos_wait_in_the_trash(alice_client, make_completed):
+    video = make_completed()
+    old = make_completed(deleted_at=now() - timedelta(days=31))
+    video.mark_deleted()
+
+    page = alice_client.get("/trash/")
+
+    assert str(video.pk) in page.content.decode()
+    assert str(old.pk) not in page.content.decode()
+
+
+def test_a_favourite_is_set_and_taken_off(alice_client, make_completed):
+    video = make_completed()
+
+    for expected in (True, False):
+        alice_client.post(reverse("gallery:favourite", args=[video.pk]))
+        video.refresh_from_db()
+        assert video.is_favorite is expected
+
+
+@pytest.mark.parametrize("stage", [s for s in Stage if s != Stage.SETTLED])
+def test_each_stage_has_words_and_a_page(alice_client, make_video, stage):
+    video = make_video(stage=stage)
+
+    assert alice_client.get("/").status_code == 200
+    assert alice_client.get(video.get_absolute_url()).status_code == 200
+
+
+def test_a_video_page_shows_settings_and_history(alice_client, make_completed):
+    video = make_completed(aspect_ratio="16:9", cost_estimated=30)
+    video.events.create(what="requested", by="alice")
+
+    page = alice_client.get(video.get_absolute_url()).content.decode()
+
+    assert "a red kite" in page
+    assert "6 s" in page
+    assert video.task_id in page
+
+
+OWNERS_URLS = ["detail", "file", "download", "poster", "favourite", "delete", "restore"]
+
+
+@pytest.mark.parametrize("name", OWNERS_URLS)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_another_persons_video_is_as_unknown_as_one_that_never_was(
+    client, bob, make_completed, name, method
+):
+    theirs = make_completed()
+    client.force_login(bob)
+
+    answers = [
+        getattr(client, method)(reverse(f"gallery:{name}", args=[pk]))
+        for pk in (theirs.pk, uuid4())
+    ]
+
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].status_code in {404, 405}
+    theirs.refresh_from_db()
+    assert (theirs.is_favorite, theirs.deleted_at) == (False, None)
+
+
+def test_another_persons_changes_never_show(client, bob, make_video):
+    make_video(user=bob)
+    client.force_login(bob)
+    url = updates_url(client.get("/"))
+
+    make_video()
+
+    assert client.get(url).status_code == 204
+    assert len(cards(client.get("/"))) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/updates/", "/trash/", "/generate/", "/accounts/profile/", f"/videos/{UUID(int=1)}/"],
+)
+def test_a_stranger_is_asked_to_sign_in(client, db, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/?next=")
+
+
+def test_private_pages_are_kept_by_no_cache(alice_client):
+    page = alice_client.get("/")
+
+    assert page["Cache-Control"] == "private, no-store"
+    assert "unsafe" not in page["Content-Security-Policy"]

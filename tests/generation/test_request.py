@@ -1,0 +1,185 @@
+"""What a person asked for, refused in sentences or ready to be sent."""
+
+import pytest
+
+from generation.catalogue import PROVIDERS
+from generation.pictures import Picture
+from generation.request import PLACEHOLDER_URL, GenerationRequest, InvalidRequest
+
+VEO = PROVIDERS["kie-veo3-fast"]
+HAILUO = PROVIDERS["kie-hailuo-text2vid"]
+HAILUO_IMAGE = PROVIDERS["kie-hailuo-2-3-pro-img2vid"]
+
+
+def picture(**facts):
+    usual = {"path": "inputs/1/a.png", "media_type": "image/png", "width": 64, "height": 48}
+    return Picture(**usual | {"digest": "d1"} | facts)
+
+
+def checked(**facts):
+    usual = {"provider": HAILUO, "prompt": "a red kite", "values": {"duration": "6"}}
+    return GenerationRequest.checked(**usual | facts)
+
+
+def errors_of(**facts):
+    """The sentences, per field, with which this request is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        checked(**facts)
+    return caught.value.errors
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\n\t\u2003"])
+def test_without_words_there_is_nothing_to_make(prompt):
+    assert errors_of(prompt=prompt) == {"prompt": "Describe the video you want."}
+
+
+def test_a_prompt_that_is_too_long_is_told_by_how_much():
+    assert errors_of(prompt="x" * 2000) == {
+        "prompt": "Hailuo 02 takes 1,500 characters; this prompt has 2,000. Please shorten it."
+    }
+
+
+def test_a_prompt_is_measured_without_the_space_around_it():
+    request = checked(prompt="  " + "x" * 1500 + "\n")
+
+    assert request.prompt == "x" * 1500
+
+
+def test_a_picture_that_is_missing_is_told_at_the_picture():
+    errors = errors_of(provider=HAILUO_IMAGE)
+
+    assert errors == {"image": f"{HAILUO_IMAGE.label} needs a picture."}
+
+
+def test_a_picture_that_is_not_taken_is_told_at_the_picture():
+    errors = errors_of(picture=picture())
+
+    assert errors == {"image": f"{HAILUO.label} takes no picture."}
+
+
+def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
+    values = {"duration": "10", "resolution": "1080P"}
+
+    errors = errors_of(provider=HAILUO_IMAGE, values=values, picture=picture())
+
+    assert errors == {"duration": "Length has to be 6 with these settings."}
+
+
+@pytest.mark.parametrize(
+    ("facts", "errors"),
+    [
+        ({"values": {"duration": "7"}}, {"duration": "Length can be 6, 10."}),
+        ({"values": {"duration": 6}}, {"duration": "Length cannot be 6."}),
+        ({"values": {}}, {"duration": "Please choose: length."}),
+        (
+            {"provider": VEO, "values": {"seeds": 9999}},
+            {"seeds": "Seed has to be 10000 or more."},
+        ),
+        (
+            {"provider": VEO, "values": {"seeds": 100_000}},
+            {"seeds": "Seed has to be 99999 or less."},
+        ),
+        ({"provider": VEO, "values": {"seeds": "many"}}, {"seeds": "Seed cannot be 'many'."}),
+        (
+            {"provider": VEO, "values": {"watermark": "x" * 101}},
+            {"watermark": "Watermark can have 100 characters."},
+        ),
+        (
+            {"provider": PROVIDERS["kie-sora-2-text2vid"], "values": {"duration": "99"}},
+            {"duration": "Length can be 10, 15."},
+        ),
+    ],
+)
+def test_a_wrong_setting_is_told_under_our_name_for_it(facts, errors):
+    assert errors_of(**facts) == errors
+
+
+def test_a_very_long_wrong_value_is_not_repeated_in_full():
+    errors = errors_of(provider=VEO, values={"seeds": "x" * 5000})
+
+    assert len(errors["seeds"]) < 100
+
+
+def test_the_errors_read_as_one_line_too():
+    with pytest.raises(InvalidRequest, match=r"^prompt: Describe the video you want\.$"):
+        checked(prompt="")
+
+
+def test_the_mode_follows_from_whether_there_is_a_picture():
+    words = checked(provider=VEO, values={})
+    still = checked(provider=VEO, values={}, picture=picture())
+
+    assert words.mode.generation_type == "text2vid"
+    assert still.mode.generation_type == "img2vid"
+    assert still.fields["imageUrls"] == [PLACEHOLDER_URL]
+
+
+def test_equal_requests_have_equal_digests():
+    values = {"resolution": "768P", "duration": "6"}
+    other_order = dict(reversed(values.items()))
+    facts = {"provider": HAILUO_IMAGE, "picture": picture()}
+
+    first = checked(**facts, values=values)
+    second = checked(**facts, values=other_order, prompt=" a red kite ")
+
+    assert first.digest == second.digest
+
+
+def test_an_equal_picture_elsewhere_makes_an_equal_request():
+    values = {"resolution": "768P", "duration": "6"}
+    facts = {"provider": HAILUO_IMAGE, "values": values}
+
+    first = checked(**facts, picture=picture(path="inputs/1/a.png"))
+    second = checked(**facts, picture=picture(path="inputs/1/b.png"))
+
+    assert first.digest == second.digest
+
+
+def test_requests_that_differ_in_anything_have_other_digests():
+    image = {"provider": HAILUO_IMAGE, "values": {"resolution": "768P", "duration": "6"}}
+    requests = [
+        checked(),
+        checked(prompt="a blue kite"),
+        checked(values={"duration": "10"}),
+        checked(values={"duration": "6", "nsfw_checker": True}),
+        checked(provider=VEO, values={}),
+        checked(provider=PROVIDERS["kie-veo3-lite"], values={}),
+        checked(**image, picture=picture()),
+        checked(**image, picture=picture(digest="d2")),
+    ]
+
+    assert len({request.digest for request in requests}) == len(requests)
+
+
+def test_a_request_makes_a_row():
+    values = {"aspect_ratio": "9:16", "duration": 8, "resolution": "720p"}
+
+    request = checked(provider=VEO, values=values)
+
+    assert request.as_columns() == {
+        "prompt": "a red kite",
+        "provider": "kie-veo3-fast",
+        "model": "veo3_fast",
+        "generation_type": "text2vid",
+        "parameters": values,
+        "aspect_ratio": "9:16",
+        "duration": 8,
+        "cost_estimated": 60,
+        "request_digest": request.digest,
+    }
+
+
+def test_a_row_leaves_open_what_the_request_leaves_open():
+    facts = {"provider": PROVIDERS["kie-sora-2-text2vid"], "values": {}}
+
+    columns = checked(**facts).as_columns()
+
+    assert (columns["aspect_ratio"], columns["cost_estimated"]) == ("", None)
+    assert columns["duration"] is None
+    assert columns["parameters"] == {}
+
+
+def test_a_fixed_length_is_known_without_being_chosen():
+    columns = checked(provider=PROVIDERS["kie-hailuo-02-pro-text2vid"], values={}).as_columns()
+
+    assert columns["duration"] == 6

@@ -1,0 +1,351 @@
+"""From a request to a task of KIE.AI."""
+
+import io
+import json
+from datetime import timedelta
+from threading import Thread
+from uuid import uuid4
+
+import pytest
+import requests
+import responses
+import urllib3
+from django.db import connection
+from django.utils.timezone import now
+
+from gallery.models import Stage, Status, Video
+from generation.catalogue import PROVIDERS
+from generation.kie.client import KieClient
+from generation.kie.errors import KieRefused
+from generation.pictures import Picture, keep_picture
+from generation.request import GenerationRequest
+from generation.submission import KeyUsedForAnother, send_queued_videos, submit_video
+from tests.conftest import CREATE_TASK, UPLOAD, VEO_GENERATE, example, picture_bytes
+
+ACCEPTED = {"code": 200, "msg": "success", "data": {"taskId": "task-1"}}
+NEVER_CONNECTED = requests.ConnectionError(
+    urllib3.exceptions.MaxRetryError(
+        None, "/", urllib3.exceptions.NewConnectionError(None, "refused")
+    )
+)
+
+
+def a_request(prompt="a red kite", *, provider="kie-hailuo-text2vid", picture=None, **values):
+    chosen = PROVIDERS[provider]
+    mode = chosen.mode_for(has_image=picture is not None)
+    defaults = {s.name: s.default for s in mode.settings if s.default is not None}
+    return GenerationRequest.checked(
+        provider=chosen, prompt=prompt, values=defaults | values, picture=picture
+    )
+
+
+def submit(user, request=None, **options):
+    return submit_video(
+        user=user, request=request or a_request(), client=KieClient.from_settings(), **options
+    )
+
+
+def send_queued():
+    return send_queued_videos(client=KieClient.from_settings())
+
+
+def calls_to(kie, url):
+    return [call for call in kie.calls if call.request.url == url]
+
+
+def test_an_accepted_video_is_running_and_due_at_once(alice, kie):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+
+    video = submit(alice)
+
+    video.refresh_from_db()
+    assert (video.status, video.stage, video.task_id) == ("processing", "running", "task-1")
+    assert video.next_poll_at <= now()
+    assert video.cost_estimated == 30
+    assert (video.duration, video.parameters["duration"]) == (6, "6")
+
+
+def test_the_row_is_committed_before_kie_is_called(transactional_db, alice, kie):
+    seen = []
+
+    def look(request):
+        seen.extend(Video.objects.values_list("stage", flat=True))
+        assert not connection.in_atomic_block
+        return 200, {}, json.dumps(ACCEPTED)
+
+    kie.add_callback(responses.POST, CREATE_TASK, look)
+
+    submit(alice)
+
+    assert seen == ["submitting"]
+
+
+def test_kie_is_asked_for_just_what_was_chosen(alice, kie):
+    kie.post(VEO_GENERATE, json=example("veo_create_ok"))
+
+    submit(alice, a_request(provider="kie-veo3-fast", aspect_ratio="9:16", duration=4))
+
+    sent = json.loads(kie.calls[0].request.body)
+    assert sent == {
+        "model": "veo3_fast",
+        "prompt": "a red kite",
+        "generationType": "TEXT_2_VIDEO",
+        "aspect_ratio": "9:16",
+        "aspectRatio": "9:16",
+        "resolution": "720p",
+        "duration": 4,
+        "enableTranslation": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "error_unauthorized_401",
+        "error_insufficient_credits_402",
+        "error_validation_422",
+        "error_subkey_limit_433",
+        "error_image_fetch_451",
+        "error_feature_disabled_505",
+        "error_hidden_validation_500",
+        "error_model_paused_500",
+    ],
+)
+def test_a_refusal_keeps_no_row_and_says_why(alice, kie, name):
+    kie.post(CREATE_TASK, json=example(name))
+
+    with pytest.raises(KieRefused) as refused:
+        submit(alice)
+
+    assert Video.objects.count() == 0
+    assert refused.value.user_message.endswith(".")
+    assert "test-key" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": NEVER_CONNECTED},
+        {"body": requests.ConnectTimeout("slow")},
+        {"json": example("error_rate_limited_429")},
+        {"json": example("error_maintenance_455")},
+    ],
+    ids=["refused connection", "connect timeout", "429", "455"],
+)
+def test_what_never_arrived_waits_and_is_sent_again(alice, kie, answer):
+    kie.post(CREATE_TASK, **answer)
+
+    video = submit(alice)
+
+    video.refresh_from_db()
+    assert video.stage == Stage.QUEUED
+    assert timedelta(seconds=4) < video.next_poll_at - now() < timedelta(minutes=5)
+
+    kie.replace(responses.POST, CREATE_TASK, json=ACCEPTED)
+    Video.objects.update(next_poll_at=now())
+    send_queued()
+
+    video.refresh_from_db()
+    assert (video.stage, video.task_id) == (Stage.RUNNING, "task-1")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": requests.ReadTimeout("slow")},
+        {"body": requests.ConnectionError("reset after sending")},
+        {"body": "<html>Bad gateway</html>", "status": 502},
+        {"json": {"code": 200, "data": {}}},
+        {"json": {"code": 200, "data": {"taskId": "../../etc"}}},
+        {"body": ""},
+    ],
+    ids=["read timeout", "reset", "HTML", "no task id", "a task id that is none", "empty"],
+)
+def test_what_may_have_been_charged_is_never_sent_again(alice, kie, answer):
+    kie.post(CREATE_TASK, **answer)
+
+    video = submit(alice)
+    Video.objects.update(next_poll_at=now() - timedelta(hours=1))
+    send_queued()
+
+    video.refresh_from_db()
+    assert (video.status, video.stage) == (Status.PROCESSING, Stage.UNCONFIRMED)
+    assert len(kie.calls) == 1
+    assert now() < video.next_poll_at <= now() + timedelta(minutes=5)
+
+
+def test_a_second_click_gets_the_first_video(alice, kie):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    key = uuid4()
+
+    first = submit(alice, idempotency_key=key)
+    second = submit(alice, idempotency_key=key)
+
+    assert first.pk == second.pk
+    assert len(kie.calls) == 1
+
+
+def test_a_key_stands_for_one_request_only(alice, kie):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    key = uuid4()
+    submit(alice, idempotency_key=key)
+
+    with pytest.raises(KeyUsedForAnother):
+        submit(alice, a_request("a blue kite"), idempotency_key=key)
+
+    assert Video.objects.count() == 1
+
+
+def test_two_people_may_use_the_same_key(alice, bob, kie):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    kie.post(CREATE_TASK, json={"code": 200, "data": {"taskId": "task-2"}})
+    key = uuid4()
+
+    submit(alice, idempotency_key=key)
+    submit(bob, idempotency_key=key)
+
+    assert Video.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_clicks_at_once_are_charged_once(alice, kie):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    key, videos = uuid4(), []
+
+    def click():
+        videos.append(submit(alice, idempotency_key=key).pk)
+        connection.close()
+
+    clicks = [Thread(target=click) for _ in range(8)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join()
+
+    assert len(set(videos)) == 1
+    assert len(videos) == 8
+    assert len(kie.calls) == 1
+
+
+def test_a_refused_click_may_be_tried_again_with_the_same_key(alice, kie):
+    kie.post(CREATE_TASK, json=example("error_insufficient_credits_402"))
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    key = uuid4()
+    with pytest.raises(KieRefused):
+        submit(alice, idempotency_key=key)
+
+    video = submit(alice, idempotency_key=key)
+
+    assert video.task_id == "task-1"
+
+
+def test_a_queued_video_that_is_refused_later_says_why_on_its_card(make_video, kie):
+    video = make_video(stage=Stage.QUEUED, task_id="", accepted_at=None)
+    kie.post(CREATE_TASK, json=example("error_insufficient_credits_402"))
+
+    send_queued()
+
+    video.refresh_from_db()
+    assert video.status == Status.FAILED
+    assert "balance is too low" in video.error_message
+
+
+def test_a_video_that_could_not_be_sent_for_a_day_is_given_up_unpaid(make_video, kie):
+    day = timedelta(hours=25)
+    video = make_video(stage=Stage.QUEUED, task_id="", created_at=now() - day)
+
+    send_queued()
+
+    video.refresh_from_db()
+    assert video.status == Status.FAILED
+    assert "cost nothing" in video.error_message
+    assert len(kie.calls) == 0
+
+
+def test_who_died_while_sending_leaves_an_unconfirmed_video(make_video, kie):
+    video = make_video(stage=Stage.SUBMITTING, task_id="", next_poll_at=now())
+
+    send_queued()
+
+    video.refresh_from_db()
+    assert video.stage == Stage.UNCONFIRMED
+    assert len(kie.calls) == 0
+
+
+def test_who_died_before_sending_leaves_a_video_that_is_sent(make_video, kie):
+    video = make_video(stage=Stage.QUEUED, task_id="")
+    kie.post(CREATE_TASK, json=ACCEPTED)
+
+    send_queued()
+
+    video.refresh_from_db()
+    assert video.stage == Stage.RUNNING
+
+
+def test_a_deleted_video_is_no_longer_sent(make_video, kie):
+    make_video(stage=Stage.QUEUED, task_id="", deleted_at=now())
+
+    assert send_queued() == 0
+    assert len(kie.calls) == 0
+
+
+def test_the_creation_budget_is_kept_and_the_rest_waits(alice, kie, settings):
+    settings.KIE_CREATE_RATE = (1, 10.0)
+    kie.post(CREATE_TASK, json=ACCEPTED)
+
+    submit(alice)
+    second = submit(alice)
+
+    assert second.stage == Stage.QUEUED
+    assert len(kie.calls) == 1
+
+
+def test_a_video_given_up_while_it_was_being_sent_keeps_its_task_id(make_video):
+    video = make_video(stage=Stage.SUBMITTING, task_id="")
+    sender = Video.objects.get(pk=video.pk)
+    video.mark_failed(error_message="An operator gave it up.", by="root")
+
+    sender.mark_accepted(task_id="task-99")
+
+    video.refresh_from_db()
+    assert (video.status, video.task_id) == (Status.FAILED, "task-99")
+
+
+def test_a_picture_is_uploaded_and_its_address_sent(alice, kie, tmp_path):
+    kie.post(UPLOAD, json=example("upload_ok"))
+    kie.post(CREATE_TASK, json=ACCEPTED)
+
+    video = submit(alice, a_request(provider="kie-hailuo-img2vid", picture=a_picture(alice)))
+
+    sent = json.loads(calls_to(kie, CREATE_TASK)[0].request.body)
+    assert sent["input"]["image_url"] == (
+        "https://tempfile.redpandaai.co/xxx/studio/2026/first-frame.png"
+    )
+    assert video.generation_type == "img2vid"
+    assert video.inputs.get().file
+
+
+def test_an_upload_that_fails_is_tried_again_later(alice, kie):
+    kie.post(UPLOAD, body="<html>Bad gateway</html>", status=502)
+
+    video = submit(alice, a_request(provider="kie-hailuo-img2vid", picture=a_picture(alice)))
+
+    video.refresh_from_db()
+    assert video.stage == Stage.QUEUED
+    assert calls_to(kie, CREATE_TASK) == []
+
+
+def test_the_usual_time_is_learned_from_this_models_past(alice, make_completed, kie):
+    for seconds in (50, 60, 70):
+        done = now()
+        make_completed(accepted_at=done - timedelta(seconds=seconds), succeeded_at=done)
+    kie.post(CREATE_TASK, json={"code": 200, "data": {"taskId": "task-new"}})
+
+    video = submit(alice)
+
+    assert video.expected_seconds == 60
+
+
+def a_picture(user) -> Picture:
+    content = picture_bytes()
+    return keep_picture(io.BytesIO(content), size=len(content), most_bytes=10**7, user=user)

@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -196,8 +196,8 @@ def _mailer(url: str) -> dict[str, Any]:
         "OPTIONS": {
             "host": parts.hostname or "localhost",
             "port": port,
-            "username": environ.urlparse.unquote(parts.username or ""),
-            "password": environ.urlparse.unquote(parts.password or ""),
+            "username": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
             "use_ssl": is_ssl,
             "use_tls": not is_ssl and (parts.scheme == "smtp+tls" or port == 587),
             "timeout": 10,

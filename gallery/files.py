@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO
 
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, storages
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -57,9 +57,9 @@ def _send(
 ) -> HttpResponseBase:
     if not field:
         raise Http404("There is no such file.")
-    if not isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]
+    if not isinstance(storages["default"], FileSystemStorage):
         # The bucket serves it, with ranges, under a link that dies within minutes.
-        return redirect(default_storage.url(field.name))
+        return redirect(field.url)
     try:
         file, size = field.open("rb"), field.size
     except FileNotFoundError:

@@ -212,7 +212,9 @@ DEFAULT_FROM_EMAIL = env.str(
 
 # --- Database -------------------------------------------------------------------------------
 
-_database = env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'studio.sqlite3'}")
+_database = env.db_url_config(
+    env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'studio.sqlite3'}"
+)
 # Kept open between requests: a new connection for each was measured to cost three times the page.
 _database["CONN_MAX_AGE"] = None
 _database["CONN_HEALTH_CHECKS"] = True

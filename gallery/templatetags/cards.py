@@ -4,14 +4,19 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from uuid import UUID
 
 from django.template import Library
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import now
 
 register = Library()
 
 # One credit of KIE.AI's in dollars.
 USD_PER_CREDIT = Decimal("0.005")
+
+# Two services whose key leaves out the generation.
+SERVICES = {"kie-hailuo-text2vid": "Hailuo 02", "kie-hailuo-img2vid": "Hailuo 02 Image"}
 
 EVENTS = {
     "requested": "Requested",
@@ -33,10 +38,18 @@ EVENTS = {
 @lru_cache(maxsize=256)
 def service(provider: str) -> str:
     """`kie-hailuo-2-3-pro-img2vid` as "Hailuo 2.3 Pro Image"."""
+    if provider in SERVICES:
+        return SERVICES[provider]
     words = provider.removeprefix("kie-").removesuffix("-text2vid")
     words = words.replace("img2vid", "image").replace("veo3", "veo-3-1")
     words = re.sub(r"(\d)-(?=\d)", r"\1.", words)
     return words.replace("-", " ").title()
+
+
+@register.filter
+def spelled(pk: UUID) -> SafeString:
+    """The id as text, made once: a card says it a dozen times."""
+    return mark_safe(str(pk))  # noqa: S308  # hexadecimal digits and dashes
 
 
 @register.filter

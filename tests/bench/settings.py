@@ -7,7 +7,7 @@ os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="studio-bench-"))
 os.environ.setdefault("KIE_API_KEY", "bench-key")
 os.environ["KIE_STATUS_RATE"] = ""
 
-from videostudio.settings import *  # noqa: E402, F403
+from videostudio.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.bench.urls"
 STORAGES["staticfiles"] = {  # noqa: F405

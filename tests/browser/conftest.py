@@ -1,0 +1,111 @@
+"""A person at a browser: the pages over real HTTP, KIE.AI played by the sandbox."""
+
+import os
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from gallery.models import Video
+from generation.archive import archive_due_videos
+from generation.kie.client import KieClient
+from generation.polling import poll_due_videos
+from generation.submission import send_queued_videos
+from tests.conftest import PASSWORD
+from videostudio.models import Heartbeat
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --mute-audio"
+)
+# Playwright's synchronous interface runs an event loop in this thread; our ORM calls between its
+# steps wait for nobody.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+def pytest_collection_modifyitems(items):
+    if CHROMIUM:
+        return
+    hint = "Chromium is missing: apt install chromium"
+    if os.environ.get("CI"):
+        pytest.exit(hint, returncode=1)
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker(pytest.mark.skip(reason=hint))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args():
+    return {"executable_path": CHROMIUM, "args": FLAGS.split()}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args():
+    return {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+
+
+@pytest.fixture
+def studio(transactional_db, live_server, sandbox, settings):
+    """The pages at `url`, KIE.AI at `sandbox`, and `tick()` in beat's place."""
+    settings.GALLERY_REFRESH_SECONDS = 1
+    Heartbeat.objects.beat(Heartbeat.WORKER)
+
+    def tick():
+        Video.objects.make_due()
+        client = KieClient.from_settings()
+        send_queued_videos(client=client)
+        poll_due_videos(client=client)
+        archive_due_videos(client=client)
+
+    def finish():
+        """KIE.AI is done with everything, and a tick brings it home."""
+        sandbox.finish()
+        tick()
+
+    return SimpleNamespace(url=live_server.url, sandbox=sandbox, tick=tick, finish=finish)
+
+
+@pytest.fixture
+def page(page):
+    """A page on which nothing may go wrong unseen: no console error, no refused script."""
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
+    page.on("console", lambda message: is_trouble(message) and troubles.append(message.text))
+    page.set_default_timeout(15_000)
+    page.troubles = troubles
+    yield page
+    assert not troubles
+
+
+def is_trouble(message):
+    # Chromium reports every form that is sent back with its errors marked.
+    return message.type == "error" and "status of 422" not in message.text
+
+
+@pytest.fixture
+def signed_in(page, studio, alice):
+    """Alice, in her empty gallery."""
+    sign_in(page, studio, alice)
+    return alice
+
+
+def sign_in(page, studio, user):
+    page.goto(f"{studio.url}/accounts/login/")
+    page.get_by_label("Username").fill(user.get_username())
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{studio.url}/")
+
+
+def generate(page, studio, prompt, *, provider="kie-hailuo-text2vid"):
+    """Write a prompt, choose a service, press the button."""
+    page.goto(f"{studio.url}/generate/?provider={provider}")
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("button", name="Generate video").click()
+    page.get_by_text("Video generation started! Check the Gallery tab to see progress.").wait_for()
+    return str(Video.objects.newest_first().first().pk)
+
+
+def card(page, pk):
+    return page.locator(f'article[data-video-id="{pk}"]')

@@ -1,0 +1,62 @@
+"""Every page, in both themes and three widths: nothing for axe to find, nothing cut off."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from gallery.models import Stage
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (360, 768, 1440)
+OPEN = ["/accounts/login/", "/accounts/signup/", "/accounts/password-reset/"]
+OWN = ["/", "/generate/", "/trash/", "/accounts/profile/", "/accounts/password/"]
+
+
+@pytest.fixture
+def full_gallery(signed_in, make_video, make_completed, make_failed):
+    videos = [make_video(user=signed_in, stage=stage) for stage in (Stage.RUNNING, Stage.QUEUED)]
+    videos.append(make_video(user=signed_in, stage=Stage.UNCONFIRMED, task_id=""))
+    videos.append(make_failed(user=signed_in))
+    videos.append(make_completed(user=signed_in, prompt="A long prompt without " + "end" * 80))
+    return videos
+
+
+def examine(page, url):
+    page.goto(url)
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    too_wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+    assert not too_wide, f"{url} scrolls sideways"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_way_in(page, studio, theme, width):
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 800})
+
+    for path in OPEN:
+        examine(page, studio.url + path)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_ones_own_pages(page, studio, full_gallery, theme, width):
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 800})
+
+    for path in [*OWN, *(video.get_absolute_url() for video in full_gallery)]:
+        examine(page, studio.url + path)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_empty_gallery_and_a_form_with_errors(page, studio, signed_in, theme):
+    page.emulate_media(color_scheme=theme)
+
+    examine(page, studio.url)
+    page.goto(f"{studio.url}/generate/")
+    page.get_by_role("button", name="Generate video").click()
+    page.get_by_text("Describe the video you want.").wait_for()
+    results = Axe().run(page)
+
+    assert results.violations_count == 0, results.generate_report()

@@ -1,0 +1,159 @@
+"""From a click to a file, over real HTTP, against the sandbox."""
+
+import io
+
+import pytest
+from django.utils.timezone import now
+
+from gallery.models import Stage, Status, Video
+from generation.archive import archive_due_videos
+from generation.catalogue import PROVIDERS
+from generation.kie.client import KieClient
+from generation.kie.errors import KieRefused
+from generation.pictures import keep_picture
+from generation.polling import poll_due_videos
+from generation.request import GenerationRequest
+from generation.submission import send_queued_videos, submit_video
+from tests.conftest import picture_bytes
+
+KINDS = [(key, mode.generation_type) for key, p in PROVIDERS.items() for mode in p.modes]
+
+
+def a_request(prompt, user, *, provider="kie-hailuo-text2vid", generation_type="text2vid"):
+    chosen = PROVIDERS[provider]
+    mode = chosen.mode_for(has_image=generation_type == "img2vid")
+    picture = None
+    if mode.image_field:
+        content = picture_bytes(320, 180)
+        picture = keep_picture(io.BytesIO(content), size=len(content), most_bytes=10**7, user=user)
+    # The shortest and smallest: what is rendered here is rendered on the machine that tests.
+    values = {s.name: s.choices[0].value if s.choices else s.default for s in mode.settings}
+    values = {name: value for name, value in values.items() if value is not None}
+    return GenerationRequest.checked(provider=chosen, prompt=prompt, values=values, picture=picture)
+
+
+def submit(prompt, user, **options):
+    request = a_request(prompt, user, **options)
+    return submit_video(user=user, request=request, client=KieClient.from_settings())
+
+
+def a_tick():
+    client = KieClient.from_settings()
+    Video.objects.make_due()
+    Video.objects.filter(next_archive_at__isnull=False).update(next_archive_at=now())
+    send_queued_videos(client=client)
+    poll_due_videos(client=client)
+    archive_due_videos(client=client, limit=1)
+
+
+@pytest.mark.parametrize(("provider", "generation_type"), KINDS)
+def test_every_service_ends_in_a_file_that_plays(sandbox, alice, provider, generation_type):
+    video = submit("a red kite", alice, provider=provider, generation_type=generation_type)
+    sandbox.finish()
+
+    a_tick()
+
+    video.refresh_from_db()
+    assert (video.status, video.progress) == (Status.COMPLETED, 100)
+    assert video.file_size > 1000
+    assert video.width
+    assert sandbox.tasks()[0].prompt == "a red kite"
+
+
+@pytest.mark.parametrize("word", ["401", "402", "422", "433", "451", "500", "505"])
+def test_a_refusal_leaves_no_row_and_no_task(sandbox, alice, word):
+    with pytest.raises(KieRefused):
+        submit(f"sandbox:{word} a red kite", alice)
+
+    assert Video.objects.count() == 0
+    assert sandbox.tasks() == []
+
+
+@pytest.mark.parametrize(("word", "tasks"), [("html", 0), ("lost", 1), ("no-id", 0)])
+def test_an_unclear_answer_is_never_repeated(sandbox, alice, word, tasks):
+    video = submit(f"sandbox:{word} a red kite", alice)
+    for _ in range(3):
+        Video.objects.update(next_poll_at=now())
+        a_tick()
+
+    video.refresh_from_db()
+    assert video.stage == Stage.UNCONFIRMED
+    assert len(sandbox.tasks()) == tasks
+
+
+@pytest.mark.parametrize("word", ["429", "455"])
+def test_a_creation_sent_back_unread_waits(sandbox, alice, word):
+    video = submit(f"sandbox:{word} a red kite", alice)
+
+    video.refresh_from_db()
+    assert video.stage == Stage.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("fail", "failed on the service's side"),
+        ("fail-policy", "safety filter refused this prompt"),
+        ("fail-image", "would not use the picture"),
+        ("no-url", "has given no video"),
+    ],
+)
+def test_a_failure_is_told_in_plain_words(sandbox, alice, word, words):
+    video = submit(f"sandbox:{word} a red kite", alice)
+    sandbox.finish()
+
+    a_tick()
+
+    video.refresh_from_db()
+    assert video.status == Status.FAILED
+    assert words in video.error_message
+
+
+@pytest.mark.parametrize("word", ["dead-link", "cut", "not-video"])
+def test_a_result_that_is_no_whole_video_is_not_called_completed(sandbox, alice, word):
+    video = submit(f"sandbox:{word} a red kite", alice)
+    sandbox.finish()
+
+    a_tick()
+    a_tick()
+
+    video.refresh_from_db()
+    assert (video.status, video.stage) == (Status.PROCESSING, Stage.SAVING)
+    assert not video.file
+
+
+def test_a_flaky_kie_makes_it_late_not_wrong(sandbox, alice):
+    video = submit("sandbox:flaky a red kite", alice)
+    sandbox.finish()
+
+    for _ in range(3):
+        a_tick()
+
+    video.refresh_from_db()
+    assert video.status == Status.COMPLETED
+
+
+def test_kie_being_away_keeps_the_video_and_sends_it_later(sandbox, alice, settings):
+    here = settings.KIE_API_BASE_URL
+    settings.KIE_API_BASE_URL = "http://127.0.0.1:9"
+    video = submit("a red kite", alice)
+    settings.KIE_API_BASE_URL = here
+    Video.objects.update(next_poll_at=now())
+
+    a_tick()
+    sandbox.finish()
+    a_tick()
+
+    video.refresh_from_db()
+    assert video.status == Status.COMPLETED
+    assert len(sandbox.tasks()) == 1
+
+
+def test_a_wrong_key_is_a_refusal_in_words(sandbox, alice, settings):
+    settings.KIE_API_KEY = "wrong"
+
+    with pytest.raises(KieRefused) as refused:
+        submit("a red kite", alice)
+
+    assert "refused the studio's key" in refused.value.user_message
+    assert "wrong" not in str(refused.value)

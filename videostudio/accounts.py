@@ -1,6 +1,7 @@
 """Signing up, in and out, forgotten passwords, the profile."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -71,6 +72,10 @@ def profile(request: StudioRequest) -> HttpResponse:
     return render(request, "registration/profile.html", {"form": form}, status=status)
 
 
+# Links in mails lead to the studio's own address, whatever host a request claims to have reached.
+OUR_ADDRESS = urlsplit(settings.PUBLIC_URL)
+IN_MAILS = {"protocol": OUR_ADDRESS.scheme, "domain": OUR_ADDRESS.netloc}
+
 urlpatterns = [
     path("signup/", sign_up, name="signup"),
     path("login/", views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -81,7 +86,13 @@ urlpatterns = [
         views.PasswordChangeView.as_view(success_url=reverse_lazy("profile")),
         name="password_change",
     ),
-    path("password-reset/", views.PasswordResetView.as_view(), name="password_reset"),
+    path(
+        "password-reset/",
+        views.PasswordResetView.as_view(
+            extra_email_context=IN_MAILS if settings.PUBLIC_URL else None
+        ),
+        name="password_reset",
+    ),
     path("password-reset/sent/", views.PasswordResetDoneView.as_view(), name="password_reset_done"),
     path(
         "password-reset/<uidb64>/<token>/",

@@ -85,7 +85,9 @@ def web(*, host: str, workers: int) -> Program:
 
 def worker() -> Program:
     # Threads: the work is waiting for KIE.AI. Beat rides along; a second one would do no harm.
-    command = "-m celery -A videostudio worker --beat --pool threads --concurrency 4 -l WARNING"
+    command = """
+        -m celery -A videostudio --quiet worker --beat --pool threads --concurrency 4 -l WARNING
+    """
     return Program("worker", [sys.executable, *command.split()])
 
 

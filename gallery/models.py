@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q, Subquery
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -28,7 +28,7 @@ class VideoQuerySet(models.QuerySet["Video"]):
 
     def for_user(self, user: User) -> Self:
         """The videos this person may see: their own. Every read and write starts here."""
-        return self.filter(user=user)
+        return self.filter(user_id=user.pk)
 
     def kept(self) -> Self:
         return self.filter(deleted_at=None)
@@ -38,6 +38,10 @@ class VideoQuerySet(models.QuerySet["Video"]):
 
     def newest_first(self) -> Self:
         return self.order_by("-created_at", "-id")
+
+    def changed_since(self, version: int) -> Self:
+        """What a page that has seen this version has not seen, deleted ones included."""
+        return self.filter(version__gt=version).order_by("version")
 
     def older_than(self, created_at: datetime, pk: uuid.UUID) -> Self:
         """The rest of the gallery below this video: the key of the next page."""
@@ -152,8 +156,7 @@ class Video(models.Model):
     duration = models.PositiveSmallIntegerField("duration in seconds", null=True, blank=True)
     is_favorite = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now, editable=False)
-    # Moves when something that a person can see has changed: the gallery asks by it.
-    updated_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 
     stage = models.CharField(max_length=12, choices=Stage, default=Stage.QUEUED)
@@ -184,6 +187,10 @@ class Video(models.Model):
     archive_attempts = models.PositiveSmallIntegerField(default=0)
 
     deleted_at = models.DateTimeField(null=True, blank=True)
+    # The place of its last visible change, and of its appearance, among all changes of its
+    # owner's gallery (User.gallery_version).
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    first_version = models.PositiveBigIntegerField(default=0, editable=False)
     # What this one was made from: extended, upscaled, or made another of.
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children"
@@ -233,7 +240,7 @@ class Video(models.Model):
                 name="video_newest",
                 condition=Q(deleted_at=None),
             ),
-            models.Index(fields=["user", "updated_at"], name="video_changed"),
+            models.Index(fields=["user", "version"], name="video_changed"),
             models.Index(
                 fields=["next_poll_at"], name="video_due", condition=Q(status=Status.PROCESSING)
             ),
@@ -260,6 +267,12 @@ class Video(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("gallery:detail", args=[self.pk])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        is_new = self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self._note_change(is_new=is_new)
 
     # --- What can be said about it ----------------------------------------------------------
 
@@ -388,6 +401,11 @@ class Video(models.Model):
         late = Q(status=Status.COMPLETED, archived_at=None)
         return self._move(late, event="archived", **facts)
 
+    def give_up_saving(self, *, why: str) -> bool:
+        """KIE.AI's link is dead for good: the card says so."""
+        waiting = Q(archived_at=None, next_archive_at__isnull=False)
+        return self._move(waiting, event="could not be saved", detail=why, next_archive_at=None)
+
     def mark_deleted(self) -> bool:
         return self._move(Q(deleted_at=None), event="deleted", deleted_at=now())
 
@@ -410,12 +428,26 @@ class Video(models.Model):
         with transaction.atomic():
             row = Video.objects.filter(where, pk=self.pk)
             moved = row.update(updated_at=now(), **facts) == 1
+            if moved:
+                self._note_change(is_new=False)
             if moved and event:
                 self.events.create(what=event, detail=detail, by=by)
         if moved:
             for name, value in facts.items():
                 setattr(self, name, value)
         return moved
+
+    def _note_change(self, *, is_new: bool) -> None:
+        """Give a visible change its place among all changes of the owner's gallery.
+
+        The owner's row stays locked until we commit: changes become visible in the order of their
+        versions, so a page that has seen one has seen all before it.
+        """
+        owner = User.objects.filter(pk=self.user_id)
+        owner.update(gallery_version=F("gallery_version") + 1)
+        place = Subquery(owner.values("gallery_version"))
+        facts = {"version": place, "first_version": place} if is_new else {"version": place}
+        Video.objects.filter(pk=self.pk).update(**facts)
 
 
 class VideoEvent(models.Model):

@@ -12,13 +12,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery.cursor import Cursor
 from gallery.models import Video, VideoQuerySet
 from videostudio.health import is_worker_silent
 from videostudio.http import StudioRequest
 from videostudio.models import User
 
 PAGE_SIZE = 24
+# A page that slept through more than this is told in several answers.
+MOST_CHANGED = 100
 # A page asks this often whether the worker lives; the processes remember the answer for a moment.
 SILENCE_REMEMBERED_SECONDS = 5.0
 
@@ -41,19 +42,19 @@ def trash(request: StudioRequest) -> HttpResponse:
 def _page(
     request: StudioRequest, videos: VideoQuerySet, template: str, **context: Any
 ) -> HttpResponse:
-    everything = Video.objects.for_user(request.user)
-    # Before the rows: what changes in between is then sent once more rather than never.
-    cursor = Cursor.of(everything)
     before = _read_key(request.GET.get("before", ""))
     rows = videos.older_than(*before) if before else videos
     page = list(rows.newest_first()[: PAGE_SIZE + 1])
-    is_busy = any(video.is_processing for video in page) or everything.processing().exists()
+    is_busy = any(video.is_processing for video in page) or _is_busy(request.user)
     context |= {
         "page": page[:PAGE_SIZE],
         "older": _write_key(page[PAGE_SIZE - 1]) if len(page) > PAGE_SIZE else "",
         "is_first": before is None,
         "now": now(),
-        **_refresh_context(cursor, is_busy=is_busy, is_older=before is not None),
+        # The version is older than the rows: what changed in between is sent once more.
+        **_refresh_context(
+            request.user.gallery_version, is_busy=is_busy, is_older=before is not None
+        ),
     }
     # The "Show older" link asks for the cards alone.
     part = "#cards" if request.htmx.target == "older" else ""
@@ -63,47 +64,53 @@ def _page(
 @require_safe
 def updates(request: StudioRequest) -> HttpResponse:
     """The cards that changed since the page last asked; 204 when none did."""
-    videos = Video.objects.for_user(request.user)
-    cursor = Cursor.read(request.GET.get("since"))
-    changed = cursor.unseen(videos) if cursor else []
+    latest = request.user.gallery_version
+    since = _read_version(request.GET.get("since", ""), latest=latest)
     was_silent = "silent" in request.GET
-    if cursor and not changed and was_silent == _worker_is_silent():
+    if since == latest and was_silent == _worker_is_silent():
         return HttpResponse(status=204)
-    rows = list(videos.filter(pk__in=changed).order_by("created_at", "pk"))
     is_older = "older" in request.GET
-    kept = [video for video in rows if not video.deleted_at]
-    new = [video for video in kept if cursor and cursor.is_new(video)]
+    videos = Video.objects.for_user(request.user)
+    changed = list(videos.changed_since(latest if since is None else since)[:MOST_CHANGED])
+    if changed and (len(changed) == MOST_CHANGED or changed[-1].version > latest):
+        latest = changed[-1].version
+    kept = [video for video in changed if not video.deleted_at]
     context = {
-        "changed": [video for video in kept if video not in new],
-        "arrived": [] if is_older else new,
-        "gone": [video for video in rows if video.deleted_at],
+        "changed": [video for video in kept if video.first_version <= (since or 0)],
+        "arrived": [v for v in kept if v.first_version > (since or 0) and not is_older],
+        "gone": [video for video in changed if video.deleted_at],
         "now": now(),
-        **_refresh_context(
-            cursor.after(rows) if cursor else Cursor.of(videos),
-            is_busy=videos.kept().processing().exists(),
-            is_older=is_older,
-        ),
+        **_refresh_context(latest, is_busy=_is_busy(request.user), is_older=is_older),
     }
     return render(request, "gallery/_updates.html", context)
 
 
 def strip(user: User, *, size: int) -> dict[str, Any]:
     """The newest videos for beside the form, kept up to date like the gallery itself."""
-    videos = Video.objects.for_user(user)
-    cursor = Cursor.of(videos)
-    is_busy = videos.kept().processing().exists()
-    newest = videos.kept().newest_first()[:size]
-    return {"strip": newest, **_refresh_context(cursor, is_busy=is_busy, is_older=False)}
+    newest = Video.objects.for_user(user).kept().newest_first()[:size]
+    context = _refresh_context(user.gallery_version, is_busy=_is_busy(user), is_older=False)
+    return {"strip": newest, **context}
 
 
-def _refresh_context(cursor: Cursor, *, is_busy: bool, is_older: bool) -> dict[str, Any]:
+def _is_busy(user: User) -> bool:
+    """Is anything of this person's still to change by itself?"""
+    return Video.objects.for_user(user).kept().processing().exists()
+
+
+def _refresh_context(version: int, *, is_busy: bool, is_older: bool) -> dict[str, Any]:
     return {
-        "cursor": str(cursor),
+        "cursor": version,
         "is_busy": is_busy,
         "is_older": is_older,
         "is_silent": is_busy and _worker_is_silent(),
         "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
     }
+
+
+def _read_version(text: str, *, latest: int) -> int | None:
+    """The version a page says it has seen; None for nonsense and for one that never was."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 19
+    return int(text) if is_number and int(text) <= latest else None
 
 
 @require_safe

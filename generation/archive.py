@@ -163,14 +163,12 @@ def _fetch(url: str, part: Path, *, video: Video) -> int:
 
 def _try_later(video: Video, *, why: str) -> None:
     logger.warning("video_not_archived video=%s task=%s: %s", video.pk, video.task_id, why)
-    row = Video.objects.filter(pk=video.pk, archived_at=None)
     if video.succeeded_at and video.succeeded_at < now() - GIVE_UP_AFTER:
-        # The card changes: it no longer says that the video is being saved.
-        if row.update(next_archive_at=None, updated_at=now()):
-            video.events.create(what="could not be saved", detail=why)
+        video.give_up_saving(why=why)
         return
     pause = min(SHORTEST_PAUSE * 2**video.archive_attempts, LONGEST_PAUSE)
     attempts = F("archive_attempts") + 1
+    row = Video.objects.filter(pk=video.pk, archived_at=None)
     row.update(next_archive_at=now() + pause, archive_attempts=attempts)
     video.events.create(what="not saved yet", detail=why)
 

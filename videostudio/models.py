@@ -13,6 +13,8 @@ class User(AbstractUser):
     """Somebody with an account. The address is where a forgotten password can be reset."""
 
     email = models.EmailField("email address")
+    # Counts the visible changes of this person's videos: pages ask by it whether there is news.
+    gallery_version = models.PositiveBigIntegerField(default=0, editable=False)
     # When this person last pressed Refresh: the button asks KIE.AI at most once in a while.
     refreshed_at = models.DateTimeField(null=True, editable=False)
 

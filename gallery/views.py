@@ -117,7 +117,12 @@ def _read_version(text: str, *, latest: int) -> int | None:
 def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     """One video: player, settings, history, actions."""
     video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
-    context = {"video": video, "events": video.events.all(), "now": now()}
+    context = {
+        "video": video,
+        "events": video.events.all(),
+        "now": now(),
+        "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
+    }
     return render(request, "gallery/detail.html", context)
 
 

@@ -71,6 +71,11 @@ class Price:
 
     usd: Decimal
 
+    def __str__(self) -> str:
+        """To the cent, or further where the price goes further."""
+        cents = round(self.usd, 2)
+        return f"${cents:.2f}" if cents == self.usd else f"${self.usd.normalize():f}"
+
     @property
     def credits(self) -> Decimal:
         return self.usd / USD_PER_CREDIT

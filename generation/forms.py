@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from django import forms
@@ -62,6 +62,30 @@ class GenerateForm(forms.Form):
         # Whatever was typed, the hidden note tells for which service this form now asks.
         self.initial["settings_of"] = provider.key
         self.fields["prompt"].widget.attrs["data-longest"] = self.mode.longest_prompt
+
+    @classmethod
+    def holding(cls, values: Mapping[str, Any], *, user: User, provider: Provider) -> Self:
+        """An unsent form with those of these values that the service takes.
+
+        What was chosen for another service and does not exist here falls back to the default.
+        """
+        form = cls(user=user, provider=provider)
+        kept = {name: values[name] for name in ("prompt", "kept_picture") if name in values}
+        for setting in form.mode.settings:
+            if _takes(form.fields[setting.name], values.get(setting.name)):
+                kept[setting.name] = values[setting.name]
+            elif setting.kind == "boolean" and values.get("settings_of") == provider.key:
+                # A browser does not send a box that is not ticked.
+                kept[setting.name] = False
+        form.initial = {**form.initial, **kept}
+        return form
+
+    def unsent(self) -> Self:
+        """What stands in this form, as a form that nobody has pressed the button of yet."""
+        form = self.holding(self.data, user=self.user, provider=self.chosen)
+        if self.picture:
+            form.keep(self.picture)
+        return form
 
     @property
     def mode(self) -> Mode:
@@ -198,6 +222,13 @@ def field_for(setting: Setting) -> forms.Field:
     return forms.CharField(max_length=setting.longest, **common)
 
 
+def _takes(field: forms.Field, value: Any) -> bool:
+    try:
+        return value is not None and field.clean(value) is not None
+    except forms.ValidationError:
+        return False
+
+
 def _by_text(values: Mapping[str, Any]) -> Any:
     """From what a browser sends back to the value with KIE.AI's type."""
     return lambda text: values[str(text)]
@@ -220,7 +251,7 @@ def _provider_field() -> forms.ChoiceField:
 
 def _described(provider: Provider) -> str:
     price = provider.cheapest
-    return f"{provider.label} · from ${price.usd:.2f}" if price else provider.label
+    return f"{provider.label} · from {price}" if price else provider.label
 
 
 def _all_settings() -> dict[str, str]:

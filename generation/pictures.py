@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from gallery.models import VideoInput
 from videostudio.models import User
 
 # What Pillow may try, and what each is called. Nothing else is opened, whatever its name.
@@ -42,6 +43,17 @@ class Picture:
         """A signed note with which this person's form finds the picture again."""
         facts = (self.path, self.media_type, self.width, self.height, self.digest)
         return signing.dumps((user.pk, *facts), salt=SALT)
+
+    @classmethod
+    def of(cls, given: VideoInput) -> Self:
+        """The picture that an earlier video was made from."""
+        return cls(
+            path=str(given.file),
+            media_type=given.media_type,
+            width=given.width,
+            height=given.height,
+            digest=given.digest,
+        )
 
     @classmethod
     def from_ticket(cls, ticket: str, user: User) -> Self | None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
-from generation.catalogue import PROVIDERS, Provider, offered
+from generation.catalogue import Provider, offered
 from generation.forms import GenerateForm, filled_in_from
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
@@ -48,7 +47,11 @@ def _submit(request: StudioRequest) -> HttpResponse:
     form = GenerateForm(
         request.POST, request.FILES, user=request.user, provider=_chosen(request.POST)
     )
-    if not form.is_valid() or form.request is None:
+    is_valid = form.is_valid()
+    if "show_settings" in request.POST:
+        # Without JavaScript: another service was chosen, and nothing is to be sent yet.
+        return _show(request, form.unsent())
+    if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:
         video = submit_video(
@@ -67,66 +70,26 @@ def _submit(request: StudioRequest) -> HttpResponse:
     messages.success(request, STARTED, extra_tags="gallery")
     if not request.htmx:
         return redirect(f"{reverse('generation:generate')}?from={video.pk}")
-    return _show(request, _ready_for_the_next(request, video), started=video)
-
-
-def _ready_for_the_next(request: StudioRequest, video: Video) -> GenerateForm:
-    """The same form with a new key: prompt, settings and picture stay as they were."""
-    form = GenerateForm(
-        user=request.user, provider=PROVIDERS[video.provider], initial=filled_in_from(video)
-    )
-    _keep_picture_of(video, form)
-    return form
+    return _show(request, _form_from(request, video), started=video)
 
 
 def _form_to_show(request: StudioRequest) -> GenerateForm:
-    """For `?provider=`, filled in from `?from=` or with what stands in the form already."""
-    source = request.GET.get("from", "")
-    video = _source(request, source) if source else None
-    if video and "provider" not in request.GET and video.provider in PROVIDERS:
-        return _ready_for_the_next(request, video)
-    provider = _chosen(request.GET)
-    initial = filled_in_from(video) if video else {}
-    typed = {name: value for name, value in request.GET.items() if name != "idempotency_key"}
-    names = {setting.name for mode in provider.modes for setting in mode.settings}
-    # A value of another service's that this one does not have falls back to the default.
-    form = GenerateForm(user=request.user, provider=provider)
-    allowed = {
-        name: value
-        for name, value in (initial | typed).items()
-        if name == "prompt" or (name in names and _fits(form, name, value))
-    }
-    if request.htmx and typed.get("settings_of") == provider.key:
-        # An unticked box is not sent: only a form that came from here says so by its absence.
-        for setting in form.mode.settings:
-            if setting.kind == "boolean":
-                allowed.setdefault(setting.name, False)
-    form.initial = {**form.initial, **allowed}
-    if video:
-        _keep_picture_of(video, form)
-    return form
+    """For `?provider=`, filled in from `?from=` and with what stands in the form already."""
+    typed = request.GET.dict()
+    source = typed.pop("from", "")
+    if source and "provider" not in typed:
+        return _form_from(request, _source(request, source))
+    values = filled_in_from(_source(request, source)) if source else {}
+    return GenerateForm.holding(values | typed, user=request.user, provider=_chosen(request.GET))
 
 
-def _fits(form: GenerateForm, name: str, value: Any) -> bool:
-    field = form.fields.get(name)
-    try:
-        return field is not None and field.clean(value) is not None
-    except ValidationError:
-        return False
-
-
-def _keep_picture_of(video: Video, form: GenerateForm) -> None:
-    """Let the form hold the picture that this video was made from."""
+def _form_from(request: StudioRequest, video: Video) -> GenerateForm:
+    """The form as this video was made: a new key, the same prompt, settings and picture."""
+    provider = _offered_or_first(video.provider)
+    form = GenerateForm.holding(filled_in_from(video), user=request.user, provider=provider)
     for given in video.inputs.all()[:1]:
-        form.keep(
-            Picture(
-                path=str(given.file),
-                media_type=given.media_type,
-                width=given.width,
-                height=given.height,
-                digest=given.digest,
-            )
-        )
+        form.keep(Picture.of(given))
+    return form
 
 
 def _source(request: StudioRequest, text: str) -> Video:
@@ -138,11 +101,12 @@ def _source(request: StudioRequest, text: str) -> Video:
 
 def _chosen(query: QueryDict) -> Provider:
     """The service asked for, else the first one offered."""
-    key = query.get("provider", "")
-    known = PROVIDERS.get(key)
-    if known and (known in offered()):
-        return known
-    return offered()[0]
+    return _offered_or_first(query.get("provider", ""))
+
+
+def _offered_or_first(key: str) -> Provider:
+    choices = offered()
+    return next((provider for provider in choices if provider.key == key), choices[0])
 
 
 def _show(

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import UserCreationForm
+from django.contrib.messages.views import SuccessMessageMixin
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -76,16 +77,20 @@ def profile(request: StudioRequest) -> HttpResponse:
 OUR_ADDRESS = urlsplit(settings.PUBLIC_URL)
 IN_MAILS = {"protocol": OUR_ADDRESS.scheme, "domain": OUR_ADDRESS.netloc}
 
+
+class PasswordChangeView(SuccessMessageMixin, views.PasswordChangeView):  # type: ignore[type-arg]
+    """A new password for somebody who knows the old one."""
+
+    success_message = "Your password is changed."
+    success_url = reverse_lazy("profile")
+
+
 urlpatterns = [
     path("signup/", sign_up, name="signup"),
     path("login/", views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("profile/", profile, name="profile"),
-    path(
-        "password/",
-        views.PasswordChangeView.as_view(success_url=reverse_lazy("profile")),
-        name="password_change",
-    ),
+    path("password/", PasswordChangeView.as_view(), name="password_change"),
     path(
         "password-reset/",
         views.PasswordResetView.as_view(

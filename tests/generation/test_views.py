@@ -360,3 +360,34 @@ def test_refresh_works_without_javascript(alice_client, make_video, kie):
     kie.get(RECORD_INFO, json=says("generating"))
 
     assert alice_client.post("/refresh/")["Location"] == "/"
+
+
+def test_without_javascript_another_services_settings_are_shown_and_nothing_is_lost(
+    alice_client, kie
+):
+    form = typed(
+        prompt="long " * 2000,
+        provider="kie-hailuo-img2vid",
+        settings_of="kie-veo3-fast",
+        aspect_ratio="9:16",
+        show_settings="1",
+        image=picture(),
+    )
+
+    page = alice_client.post("/generate/", form)
+
+    assert page.status_code == 200
+    assert "512P" in page.content.decode()
+    assert "long long" in page.content.decode()
+    assert value_of("kept_picture", page)
+    assert 'role="alert"' not in page.content.decode()
+    assert Video.objects.count() == 0
+
+
+def test_a_retired_services_video_can_be_made_again_with_another_one(alice_client, make_failed):
+    video = make_failed(provider="kie-sora-2-text2vid", model="sora-2-text-to-video")
+
+    page = alice_client.get(f"/generate/?from={video.pk}")
+
+    assert page.status_code == 200
+    assert "a red kite" in page.content.decode()

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest
 
 from videostudio.models import Heartbeat, User
 
@@ -13,3 +14,6 @@ admin.site.register(User, UserAdmin)
 class HeartbeatAdmin(admin.ModelAdmin):
     list_display = ("name", "at")
     readonly_fields = ("name", "at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

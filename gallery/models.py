@@ -289,11 +289,6 @@ class Video(models.Model):
         return self.status == Status.FAILED
 
     @property
-    def is_overdue(self) -> bool:
-        """Should somebody have looked at it by now? Then nobody is polling."""
-        return bool(self.next_poll_at and self.next_poll_at < now() - OVERDUE_AFTER)
-
-    @property
     def settles_in(self) -> timedelta:
         """How long it took, or has taken so far."""
         return (self.completed_at or now()) - self.created_at

@@ -124,7 +124,7 @@ class GenerateForm(forms.Form):
         self._take_picture()
         if self.errors:
             return cleaned
-        values = {s.name: cleaned[s.name] for s in self.mode.settings}
+        values = {s.name: self._chosen_value(s) for s in self.mode.settings}
         values = {name: value for name, value in values.items() if value not in (None, "")}
         try:
             self.request = GenerationRequest.checked(
@@ -134,6 +134,12 @@ class GenerateForm(forms.Form):
             for name, why in invalid.errors.items():
                 self.add_error(name if name in self.fields else None, why)
         return cleaned
+
+    def _chosen_value(self, setting: Setting) -> Any:
+        """What was chosen. An unticked box is not sent: a program that names none means none."""
+        if setting.kind == "boolean" and not self.data.get("settings_of"):
+            return self.cleaned_data[setting.name] or setting.default
+        return self.cleaned_data[setting.name]
 
     def _refuse_foreign_settings(self) -> None:
         """A setting that this service does not have was chosen for another one: not ignored."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +12,9 @@ from generation.pictures import Picture
 
 # Stands in for the picture's address where a request is checked before the picture is uploaded.
 PLACEHOLDER_URL = "https://studio.invalid/picture"
+
+# PostgreSQL refuses both: a zero byte, and half of a character outside the first plane.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class InvalidRequest(Exception):
@@ -48,6 +52,8 @@ class GenerationRequest:
         prompt = prompt.strip()
         if not prompt:
             raise InvalidRequest({"prompt": "Describe the video you want."})
+        if UNSTORABLE.search(prompt):
+            raise InvalidRequest({"prompt": "The prompt has characters that cannot be stored."})
         if len(prompt) > mode.longest_prompt:
             raise InvalidRequest(
                 {

@@ -48,5 +48,6 @@ def nudge(task: Task[..., Any]) -> None:
     """Have this task run soon. When the broker is away, the next tick does it."""
     try:
         task.delay()
-    except (OperationalError, OSError) as error:
+    # ValueError: the embedded broker's first start writes a table that we may find half-written.
+    except (OperationalError, OSError, ValueError) as error:
         logger.warning("nudge_lost task=%s: %s", task.name, type(error).__name__)

@@ -183,3 +183,13 @@ def test_a_fixed_length_is_known_without_being_chosen():
     columns = checked(provider=PROVIDERS["kie-hailuo-02-pro-text2vid"], values={}).as_columns()
 
     assert columns["duration"] == 6
+
+
+@pytest.mark.parametrize("prompt", ["a\x00b", "half \ud83e of a fox"])
+def test_what_no_database_stores_is_refused_in_words(prompt):
+    with pytest.raises(InvalidRequest) as refused:
+        GenerationRequest.checked(
+            provider=PROVIDERS["kie-hailuo-text2vid"], prompt=prompt, values={"duration": "6"}
+        )
+
+    assert refused.value.errors == {"prompt": "The prompt has characters that cannot be stored."}

@@ -391,3 +391,16 @@ def test_a_retired_services_video_can_be_made_again_with_another_one(alice_clien
 
     assert page.status_code == 200
     assert "a red kite" in page.content.decode()
+
+
+def test_a_program_that_names_no_settings_gets_the_defaults(alice_client, kie, settings):
+    settings.OFFER_RETIRED_SERVICES = True
+    kie.post(CREATE_TASK, json=ACCEPTED)
+
+    send(alice_client, provider="kie-sora-2-text2vid")
+
+    assert Video.objects.get().parameters == {
+        "aspect_ratio": "landscape",
+        "duration": "10",
+        "remove_watermark": True,
+    }

@@ -16,6 +16,7 @@ x-max-mb, x-accept   limits of a file
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -318,5 +319,8 @@ def read_providers(text: str) -> dict[str, Provider]:
     return providers
 
 
-PROVIDERS = read_providers(Path(__file__).with_name("providers.json").read_text(encoding="utf-8"))
+_FILE = Path(__file__).with_name("providers.json").read_text(encoding="utf-8")
+# The day of the price list that the estimates are made from.
+PRICES_AS_OF = date.fromisoformat(json.loads(_FILE)["prices_as_of"])
+PROVIDERS = read_providers(_FILE)
 _FAMILY_OF_MODEL = {mode.model: mode.family for mode in _modes()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Self
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
 from gallery.models import Video
-from generation.catalogue import PROVIDERS, Mode, Price, Provider, Setting, offered
+from generation.catalogue import PRICES_AS_OF, PROVIDERS, Mode, Price, Provider, Setting, offered
 from generation.pictures import Picture, PictureRefused, keep_picture
 from generation.request import GenerationRequest, InvalidRequest
 from videostudio.models import User
@@ -101,6 +102,10 @@ class GenerateForm(forms.Form):
     @property
     def more_fields(self) -> list[forms.BoundField]:
         return [self[setting.name] for setting in self.mode.settings if setting.is_more]
+
+    @property
+    def prices_as_of(self) -> date:
+        return PRICES_AS_OF
 
     @property
     def price(self) -> Price | None:

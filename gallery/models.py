@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
-from django.db.models import F, Q, Subquery
+from django.db.models import Case, F, Q, Subquery, Value, When
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -64,6 +64,10 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """Videos in this stage whose time to wait there is over."""
         return self.processing().filter(stage=stage, next_poll_at__lte=at)
 
+    def offered(self, at: datetime) -> Self:
+        """Videos without a task id for which a callback has named one."""
+        return self.kept().awaited(Stage.UNCONFIRMED, at).exclude(offered_task_id="")
+
     def to_archive(self, at: datetime) -> Self:
         """Videos KIE.AI has finished whose file is not with us yet, longest waiting first."""
         return self.kept().filter(next_archive_at__lte=at).order_by("next_archive_at")
@@ -88,6 +92,25 @@ class VideoQuerySet(models.QuerySet["Video"]):
             taken = Video.objects.filter(pk__in=[row.pk for row in rows])
             taken.update(**{due: until})
         return rows
+
+    def nudge(self, *, task_id: str) -> bool:
+        """KIE.AI has news of this task: have it looked at now. One query, whatever the caller says.
+
+        A video whose creation was never answered keeps the id, until KIE.AI's record proves it.
+        """
+        at = now()
+        is_known = Q(stage=Stage.RUNNING, task_id=task_id, next_poll_at__gt=at)
+        is_missing = Q(stage__in=(Stage.SUBMITTING, Stage.UNCONFIRMED), offered_task_id="")
+        news = self.kept().processing().filter(is_known | is_missing)
+        # Whoever is still sending goes on holding its claim.
+        sending = When(stage=Stage.SUBMITTING, then=F("next_poll_at"))
+        offered = When(stage=Stage.RUNNING, then=F("offered_task_id"))
+        return bool(
+            news.update(
+                next_poll_at=Case(sending, default=Value(at)),
+                offered_task_id=Case(offered, default=Value(task_id)),
+            )
+        )
 
     def make_due(self) -> int:
         """Have these looked at in the next pass. Returns how many will be."""
@@ -166,6 +189,8 @@ class Video(models.Model):
     poll_count = models.PositiveIntegerField(default=0)
     kie_state = models.CharField("KIE.AI's last word", max_length=40, blank=True, default="")
     kie_error_code = models.CharField(max_length=16, blank=True, default="")
+    # Named by a callback while no task id was known: adopted once KIE.AI's record proves it ours.
+    offered_task_id = models.CharField(max_length=128, blank=True, default="", editable=False)
     accepted_at = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
     # From this model's past at the moment of submission; None when there is too little of it.
@@ -321,6 +346,12 @@ class Video(models.Model):
             error_message="",
         )
 
+    def refuse_offer(self, *, why: str) -> bool:
+        """The task that a callback named is not this video's: wait for another one."""
+        detail = f"{self.offered_task_id}: {why}"
+        offered = Q(stage=Stage.UNCONFIRMED, offered_task_id=self.offered_task_id)
+        return self._move(offered, event="task refused", detail=detail, offered_task_id="")
+
     def send_again_at(self, at: datetime, *, why: str) -> bool:
         """SUBMITTING → QUEUED, the one step back: KIE.AI provably never had it."""
         return self._move(
@@ -333,13 +364,17 @@ class Video(models.Model):
 
     def mark_unconfirmed(self, *, why: str, at: datetime) -> bool:
         """SUBMITTING → UNCONFIRMED: perhaps charged. From here nothing sends it again by itself."""
-        return self._move(
+        moved = self._move(
             Q(stage=Stage.SUBMITTING),
             event="unconfirmed",
             detail=why,
             stage=Stage.UNCONFIRMED,
             next_poll_at=at,
         )
+        # KIE.AI's callback was quicker than its answer would have been: the task is known.
+        named = Video.objects.filter(pk=self.pk, stage=Stage.UNCONFIRMED)
+        named.exclude(offered_task_id="").update(next_poll_at=now())
+        return moved
 
     def mark_succeeded(self, **facts: Any) -> bool:
         """KIE.AI is done: SAVING, and due to be archived at once. A failure is taken back."""

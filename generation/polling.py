@@ -9,14 +9,16 @@ from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import Q
 from django.utils.timezone import now
 
 from gallery.models import CLAIM, Stage, Status, Video, VideoQuerySet
+from generation.callbacks import names_video
 from generation.catalogue import family_of
 from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
-from generation.kie.errors import KieError, KieNotSent, KieUnclear
+from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
 from generation.kie.snapshot import TaskSnapshot
 from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, record, record_running
 from videostudio.models import User
@@ -29,6 +31,7 @@ HORIZON = timedelta(seconds=8)
 MOST_AT_ONCE = 1000
 # What has been learned is written at the latest after this long, however slow the rest is.
 FLUSH_SECONDS = 1.0
+MOST_ADOPTED_AT_ONCE = 20
 # KIE.AI asks for a pause without saying how long.
 USUAL_PAUSE_SECONDS = 2.0
 
@@ -58,6 +61,7 @@ def poll_due_videos(
     *, client: KieClient, user: User | None = None, limit: int | None = None
 ) -> PollReport:
     """Ask KIE.AI about the videos that are due (of this person alone, if given)."""
+    _adopt_offered(client=client)
     due = Video.objects.due(now())
     return _poll(due.for_user(user) if user else due, client=client, limit=limit)
 
@@ -78,6 +82,37 @@ def poll_videos_by_id(ids: list[UUID], *, client: KieClient) -> PollReport:
         report.unanswered += part.unanswered
         report.without_answer += part.without_answer
     return report
+
+
+def _adopt_offered(*, client: KieClient) -> None:
+    """Videos whose creation was never answered get the task a callback has named, if it is theirs.
+
+    The proof is KIE.AI's own record of that task: it echoes the address we gave, and with it our
+    token of this video. Whatever else a callback says, anybody could have written.
+    """
+    videos = Video.objects.offered(now()).claim(most=MOST_ADOPTED_AT_ONCE, until=now() + CLAIM)
+    turns = status_queries().reserve(len(videos), within=HORIZON) if videos else []
+    for video, moment in zip(videos, turns, strict=False):
+        sleep_until(moment)
+        try:
+            family = family_of(video.model)
+            snapshot = client.fetch_task(video.offered_task_id, family=family)
+        except KieRefused as error:
+            video.refuse_offer(why=str(error))
+        except KieError as error:
+            logger.info("offer_unanswered video=%s: %s", video.pk, error)
+        else:
+            _adopt(video, snapshot)
+
+
+def _adopt(video: Video, snapshot: TaskSnapshot) -> None:
+    if not names_video(snapshot.call_back_url, video.pk):
+        video.refuse_offer(why="its record does not name this video")
+        return
+    try:
+        video.mark_accepted(task_id=video.offered_task_id)
+    except IntegrityError:
+        video.refuse_offer(why="another video has it")
 
 
 def _poll(due: VideoQuerySet, *, client: KieClient, limit: int | None) -> PollReport:

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from gallery.models import CLAIM, Stage, Video
+from generation.callbacks import callback_url
 from generation.catalogue import PROVIDERS, Mode
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
@@ -115,7 +116,7 @@ def send_video(video: Video, *, client: KieClient, patience: timedelta) -> None:
         return
     try:
         mode = _mode_of(video)
-        body = mode.family.body(video.model, _input_of(video, mode, client), "")
+        body = mode.family.body(video.model, _input_of(video, mode, client), callback_url(video.pk))
         task_id = client.create_task(body, family=mode.family)
     except KieNotSent as error:
         _send_later(video, error)
@@ -191,4 +192,5 @@ def _give_up_what_was_too_late(at: datetime) -> None:
     # Whoever was on the wire died there: perhaps charged, so it is not sent again.
     for video in Video.objects.awaited(Stage.SUBMITTING, at):
         video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)
-    Video.objects.awaited(Stage.UNCONFIRMED, at).update(next_poll_at=at + LOOK_AT_UNCONFIRMED)
+    unconfirmed = Video.objects.awaited(Stage.UNCONFIRMED, at).filter(offered_task_id="")
+    unconfirmed.update(next_poll_at=at + LOOK_AT_UNCONFIRMED)

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from generation import views
+from generation import views, webhooks
 
 app_name = "generation"
 
 urlpatterns = [
     path("generate/", views.generate, name="generate"),
     path("refresh/", views.refresh, name="refresh"),
+    path("webhooks/kie/<str:token>/", webhooks.callback, name="callback"),
 ]

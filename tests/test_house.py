@@ -14,6 +14,7 @@ PACKAGES = ("videostudio", "gallery", "generation")
 FLOORS = (
     (
         "generation.views",
+        "generation.webhooks",
         "generation.urls",
         "generation.admin",
         "generation.management",
@@ -26,6 +27,7 @@ FLOORS = (
         "generation.request",
         "generation.pictures",
         "generation.catalogue",
+        "generation.callbacks",
         "generation.failures",
         "generation.clip",
     ),

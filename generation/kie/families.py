@@ -58,16 +58,19 @@ def read_market_task(data: Record) -> TaskSnapshot:
     if not kie_state:
         raise KieUnclear("recordInfo names no state")
     state = MARKET_STATES.get(kie_state, TaskState.RUNNING)
+    echo = _echoed_url(data.get("param"))
     if state is TaskState.SUCCEEDED:
         return TaskSnapshot(
             state=state,
             kie_state=kie_state,
+            call_back_url=echo,
             video_urls=_market_urls(data),
             credits=said.credits(data.get("creditsConsumed", data.get("consumeCredits"))),
         )
     return TaskSnapshot(
         state=state,
         kie_state=kie_state,
+        call_back_url=echo,
         progress=said.percent(data.get("progress")),
         error_code=said.text(data.get("failCode"), most=16),
         failure=said.text(data.get("failMsg")),
@@ -108,6 +111,7 @@ def read_veo_task(data: Record) -> TaskSnapshot:
     return TaskSnapshot(
         state=state,
         kie_state=said.text(flag, most=40),
+        call_back_url=_echoed_url(data.get("paramJson")),
         video_urls=found,
         error_code=said.text(data.get("errorCode"), most=16),
         failure=said.text(data.get("errorMessage")),
@@ -124,6 +128,12 @@ def url_list(value: Any) -> list[Any]:
     if isinstance(parsed, list):
         return parsed
     return [part.strip(" \"'") for part in value.strip().strip("[]").split(",")]
+
+
+def _echoed_url(request: Any) -> str:
+    """The callback address in KIE.AI's echo of the request: JSON in a text."""
+    echo = _parsed(request)
+    return said.url(echo.get("callBackUrl")) if isinstance(echo, Mapping) else ""
 
 
 def _parsed(value: Any) -> Any:

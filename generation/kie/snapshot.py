@@ -39,6 +39,8 @@ class TaskSnapshot:
     thumbnail_url: str = ""
     error_code: str = ""
     failure: str = ""
+    # Where KIE.AI was asked to call back, as its record echoes the request.
+    call_back_url: str = ""
     # Credits really consumed, where the record says so.
     credits: Decimal | None = None
 

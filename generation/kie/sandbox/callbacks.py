@@ -1,7 +1,5 @@
 """The sandbox's callbacks: signed and posted as KIE.AI does it."""
 
-import base64
-import hmac
 import json
 import logging
 import threading
@@ -10,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+
+from generation.kie.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 MOST_TRIES = 3
 PAUSE_SECONDS = 2
@@ -47,13 +47,4 @@ def _headers(task_id: str, key: str) -> dict[str, str]:
         return plain
     timestamp = str(int(time.time()))
     signature = sign(task_id, timestamp, key=key)
-    return plain | {"X-Webhook-Timestamp": timestamp, "X-Webhook-Signature": signature}
-
-
-def sign(task_id: str, timestamp: str, *, key: str) -> str:
-    """Base64 of HMAC-SHA256 over id and time; the body is not signed.
-
-    Source: docs.kie.ai/common-api/webhook-verification
-    """
-    digest = hmac.digest(key.encode(), f"{task_id}.{timestamp}".encode(), "sha256")
-    return base64.b64encode(digest).decode()
+    return plain | {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: signature}

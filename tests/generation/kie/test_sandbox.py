@@ -15,9 +15,9 @@ import requests
 from PIL import Image
 
 from generation.kie.sandbox import WORDS, Sandbox
-from generation.kie.sandbox.callbacks import sign
 from generation.kie.sandbox.clips import order_clip, render_clip
 from generation.kie.sandbox.tasks import TaskBook
+from generation.kie.signature import sign
 
 CREATE = "/api/v1/jobs/createTask"
 RECORD = "/api/v1/jobs/recordInfo"

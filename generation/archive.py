@@ -25,6 +25,7 @@ from generation.clip import Clip, NotPlayable, inspect_clip
 from generation.kie.client import CONNECT_SECONDS, USER_AGENT, KieClient
 from generation.kie.errors import KieError
 from generation.kie.snapshot import TaskState
+from generation.public_web import public_session
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,8 @@ def _fetch(url: str, part: Path, *, video: Video) -> int:
     try:
         # A plain request: the link carries its own permission, our key stays at home.
         with (
-            requests.get(
+            public_session(trusted_url=settings.KIE_API_BASE_URL) as session,
+            session.get(
                 url,
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
                 stream=True,

@@ -28,6 +28,7 @@ FLOORS = (
         "generation.pictures",
         "generation.catalogue",
         "generation.callbacks",
+        "generation.public_web",
         "generation.failures",
         "generation.clip",
     ),

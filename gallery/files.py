@@ -37,7 +37,7 @@ def play(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
 def download(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The video, to keep, under a name that says what it is."""
     video = _mine(request, pk)
-    words = slugify(video.prompt[:60]) or "video"
+    words = slugify(re.sub(r"\W+", " ", video.prompt[:60]), allow_unicode=True) or "video"
     ending = _ending(video.file) or "mp4"
     return _send(request, video.file, video=video, save_as=f"{words}-{video.pk.hex[:8]}.{ending}")
 
@@ -59,7 +59,9 @@ def _send(
         raise Http404("There is no such file.")
     if not isinstance(storages["default"], FileSystemStorage):
         # The bucket serves it, with ranges, under a link that dies within minutes.
-        return redirect(field.url)
+        disposition = content_disposition_header(bool(save_as), save_as) or "inline"
+        parameters = {"ResponseContentDisposition": disposition}
+        return redirect(storages["default"].url(str(field), parameters=parameters))  # type: ignore[call-arg]  # S3's takes them
     try:
         file, size = field.open("rb"), field.size
     except FileNotFoundError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
-from django.db.models import Case, F, Q, Subquery, Value, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -52,8 +53,9 @@ class VideoQuerySet(models.QuerySet["Video"]):
 
     def due(self, at: datetime) -> Self:
         """Videos KIE.AI should be asked about at that moment, longest overdue first."""
-        running = self.kept().processing().filter(stage=Stage.RUNNING)
-        return running.filter(next_poll_at__lte=at).order_by("next_poll_at")
+        running = self.kept().processing().filter(stage=Stage.RUNNING, next_poll_at__lte=at)
+        unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=at)
+        return running.filter(unclaimed).order_by("next_poll_at")
 
     def to_send(self, at: datetime) -> Self:
         """Videos that wait for their turn to be handed to KIE.AI, longest waiting first."""
@@ -70,7 +72,8 @@ class VideoQuerySet(models.QuerySet["Video"]):
 
     def to_archive(self, at: datetime) -> Self:
         """Videos KIE.AI has finished whose file is not with us yet, longest waiting first."""
-        return self.kept().filter(next_archive_at__lte=at).order_by("next_archive_at")
+        unsaved = self.kept().filter(archived_at=None, next_archive_at__lte=at)
+        return unsaved.order_by("next_archive_at")
 
     def overdue(self, at: datetime) -> Self:
         """Videos nobody has looked at when somebody should have."""
@@ -80,17 +83,17 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """Videos that have been processing for longer than any should."""
         return self.kept().processing().filter(created_at__lt=at - STUCK_AFTER)
 
-    def claim(self, *, most: int, until: datetime, due: str = "next_poll_at") -> list[Video]:
+    def claim(self, *, most: int, until: datetime, by: str = "next_poll_at") -> list[Video]:
         """Take up to `most` of these rows for this process alone, until that moment at the latest.
 
-        A claim is nothing but the due time moved ahead: when its holder dies, the rows are due
-        again by themselves. Rows that another process is claiming right now are passed over.
+        A claim is a time moved ahead: when its holder dies, the rows are due again by themselves.
+        Rows that another process is claiming right now are passed over.
         """
         with transaction.atomic():
             # SQLite ignores SKIP LOCKED; there the transaction itself lets one writer in.
             rows = list(self.select_for_update(skip_locked=True, of=("self",))[:most])
             taken = Video.objects.filter(pk__in=[row.pk for row in rows])
-            taken.update(**{due: until})
+            taken.update(**{by: until})
         return rows
 
     def nudge(self, *, task_id: str) -> bool:
@@ -113,9 +116,32 @@ class VideoQuerySet(models.QuerySet["Video"]):
         )
 
     def make_due(self) -> int:
-        """Have these looked at in the next pass. Returns how many will be."""
-        asked = self.processing().filter(stage=Stage.RUNNING)
+        """Have these looked at in the next pass. Returns how many will be.
+
+        One that is being asked about right now stays claimed.
+        """
+        asked = self.kept().processing().filter(stage=Stage.RUNNING)
         return asked.update(next_poll_at=now())
+
+    def changing(self) -> Self:
+        """Videos whose cards will still change by themselves."""
+        return self.kept().filter(CHANGING)
+
+    def in_trash(self, *, since: datetime) -> Self:
+        """Deleted videos that can still be brought back."""
+        return self.filter(deleted_at__gt=since)
+
+    def note_changes(self, pks: Collection[uuid.UUID]) -> None:
+        """Give a visible change of these videos its place in each owner's gallery.
+
+        The owner's row stays locked until the transaction ends: changes become visible in the
+        order of their versions, so a page that has seen one has seen all before it.
+        """
+        videos = Video.objects.filter(pk__in=pks)
+        owners = sorted(set(videos.values_list("user", flat=True)))
+        User.objects.filter(pk__in=owners).update(gallery_version=F("gallery_version") + 1)
+        place = User.objects.filter(pk=OuterRef("user")).values("gallery_version")
+        videos.update(version=Subquery(place))
 
     def usual_seconds(self, provider: str, model: str) -> int | None:
         """How long KIE.AI takes over this model: our last 30's median; None with fewer than 3."""
@@ -146,6 +172,9 @@ class Stage(models.TextChoices):
 
 # Where KIE.AI's word may still find a video that it has accepted.
 BEFORE_RUNNING = (Stage.QUEUED, Stage.SUBMITTING, Stage.UNCONFIRMED)
+
+# A card changes by itself while its video is processing, or completed and still being saved.
+CHANGING = Q(status=Status.PROCESSING) | Q(next_archive_at__isnull=False)
 
 
 def file_name(video: Video, name: str) -> str:
@@ -185,6 +214,8 @@ class Video(models.Model):
     stage = models.CharField(max_length=12, choices=Stage, default=Stage.QUEUED)
     # When somebody has to look at this row again: send it, ask about it, or give it up.
     next_poll_at = models.DateTimeField(null=True, blank=True)
+    # Somebody is asking KIE.AI about it, until then at the latest.
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     last_polled_at = models.DateTimeField(null=True, blank=True)
     poll_count = models.PositiveIntegerField(default=0)
     kie_state = models.CharField("KIE.AI's last word", max_length=40, blank=True, default="")
@@ -269,7 +300,7 @@ class Video(models.Model):
             models.Index(
                 fields=["next_poll_at"], name="video_due", condition=Q(status=Status.PROCESSING)
             ),
-            models.Index(fields=["user"], name="video_busy", condition=Q(status=Status.PROCESSING)),
+            models.Index(fields=["user"], name="video_changing", condition=CHANGING),
             models.Index(
                 fields=["next_archive_at"],
                 name="video_to_archive",
@@ -322,7 +353,8 @@ class Video(models.Model):
 
     def claim_sending(self, *, until: datetime) -> bool:
         """QUEUED → SUBMITTING. Only its winner may call KIE.AI for this video."""
-        return self._move(Q(stage=Stage.QUEUED), stage=Stage.SUBMITTING, next_poll_at=until)
+        waiting = Q(stage=Stage.QUEUED, deleted_at=None)
+        return self._move(waiting, stage=Stage.SUBMITTING, next_poll_at=until)
 
     def mark_accepted(self, *, task_id: str) -> bool:
         """KIE.AI has the task: RUNNING, and due for its first look at once.
@@ -331,11 +363,7 @@ class Video(models.Model):
         what was paid for can then still be brought home.
         """
         at = now()
-        given_up = Video.objects.filter(pk=self.pk, status=Status.FAILED, task_id="")
-        if given_up.update(task_id=task_id, accepted_at=at):
-            self.events.create(what="accepted after it was given up", detail=task_id)
-            return False
-        return self._move(
+        accepted = self._move(
             Q(stage__in=BEFORE_RUNNING),
             event="accepted",
             detail=task_id,
@@ -345,6 +373,11 @@ class Video(models.Model):
             next_poll_at=at,
             error_message="",
         )
+        # In this order: what was given up stays so, and cannot slip through between the two.
+        given_up = Video.objects.filter(pk=self.pk, status=Status.FAILED, task_id="")
+        if not accepted and given_up.update(task_id=task_id, accepted_at=at):
+            self.events.create(what="accepted after it was given up", detail=task_id)
+        return accepted
 
     def refuse_offer(self, *, why: str) -> bool:
         """The task that a callback named is not this video's: wait for another one."""
@@ -353,9 +386,12 @@ class Video(models.Model):
         return self._move(offered, event="task refused", detail=detail, offered_task_id="")
 
     def send_again_at(self, at: datetime, *, why: str) -> bool:
-        """SUBMITTING → QUEUED, the one step back: KIE.AI provably never had it."""
+        """SUBMITTING → QUEUED, the one step back: KIE.AI provably never had it.
+
+        Also from UNCONFIRMED: the proof may come after somebody took the sender for dead.
+        """
         return self._move(
-            Q(stage=Stage.SUBMITTING),
+            Q(stage__in=(Stage.SUBMITTING, Stage.UNCONFIRMED), task_id=""),
             event="not sent",
             detail=why,
             stage=Stage.QUEUED,
@@ -406,10 +442,15 @@ class Video(models.Model):
             **facts,
         )
 
-    def mark_failed(self, *, error_message: str, by: str = "", **facts: Any) -> bool:
-        """PROCESSING → FAILED, once. What KIE.AI has finished is no longer a failure."""
+    def mark_failed(
+        self, *, error_message: str, by: str = "", only: Q | None = None, **facts: Any
+    ) -> bool:
+        """PROCESSING → FAILED, once. What KIE.AI has finished is no longer a failure.
+
+        `only`: what must also be true of the row at that moment.
+        """
         return self._move(
-            Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING),
+            Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING) & (only or Q()),
             event="failed",
             detail=error_message,
             by=by,
@@ -443,9 +484,7 @@ class Video(models.Model):
         """Undo a deletion. What went on meanwhile is looked at in the next pass."""
         restored = self._move(~Q(deleted_at=None), event="restored", deleted_at=None)
         if restored:
-            mine = Video.objects.filter(pk=self.pk)
-            mine.processing().update(next_poll_at=now())
-            mine.filter(succeeded_at__isnull=False, archived_at=None).update(next_archive_at=now())
+            Video.objects.filter(pk=self.pk).make_due()
         return restored
 
     def set_favorite(self, *, is_favorite: bool) -> bool:
@@ -468,16 +507,9 @@ class Video(models.Model):
         return moved
 
     def _note_change(self, *, is_new: bool) -> None:
-        """Give a visible change its place among all changes of the owner's gallery.
-
-        The owner's row stays locked until we commit: changes become visible in the order of their
-        versions, so a page that has seen one has seen all before it.
-        """
-        owner = User.objects.filter(pk=self.user_id)
-        owner.update(gallery_version=F("gallery_version") + 1)
-        place = Subquery(owner.values("gallery_version"))
-        facts = {"version": place, "first_version": place} if is_new else {"version": place}
-        Video.objects.filter(pk=self.pk).update(**facts)
+        Video.objects.note_changes([self.pk])
+        if is_new:
+            Video.objects.filter(pk=self.pk).update(first_version=F("version"))
 
 
 class VideoEvent(models.Model):

@@ -2,11 +2,12 @@
 
 import time
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
@@ -33,10 +34,13 @@ def index(request: StudioRequest) -> HttpResponse:
 @require_safe
 def trash(request: StudioRequest) -> HttpResponse:
     """What was deleted and can still be brought back."""
-    deleted = Video.objects.for_user(request.user).filter(deleted_at__isnull=False)
-    still_here = deleted.filter(deleted_at__gt=now() - timedelta(days=settings.TRASH_DAYS))
+    still_here = Video.objects.for_user(request.user).in_trash(since=_oldest_in_trash())
     context = {"trash_days": settings.TRASH_DAYS}
     return _page(request, still_here, "gallery/trash.html", **context)
+
+
+def _oldest_in_trash() -> datetime:
+    return now() - timedelta(days=settings.TRASH_DAYS)
 
 
 def _page(
@@ -80,7 +84,12 @@ def updates(request: StudioRequest) -> HttpResponse:
         "arrived": [v for v in kept if v.first_version > (since or 0) and not is_older],
         "gone": [video for video in changed if video.deleted_at],
         "now": now(),
-        **_refresh_context(latest, is_busy=_is_busy(request.user), is_older=is_older),
+        # With more to tell the page has to ask on, even when nothing is processing any more.
+        **_refresh_context(
+            latest,
+            is_busy=len(changed) == MOST_CHANGED or _is_busy(request.user),
+            is_older=is_older,
+        ),
     }
     return render(request, "gallery/_updates.html", context)
 
@@ -94,7 +103,7 @@ def strip(user: User, *, size: int) -> dict[str, Any]:
 
 def _is_busy(user: User) -> bool:
     """Is anything of this person's still to change by itself?"""
-    return Video.objects.for_user(user).kept().processing().exists()
+    return Video.objects.for_user(user).changing().exists()
 
 
 def _refresh_context(version: int, *, is_busy: bool, is_older: bool) -> dict[str, Any]:
@@ -150,7 +159,10 @@ def delete(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def restore(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     """Bring a deleted video back."""
-    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    videos = Video.objects.for_user(request.user)
+    video = get_object_or_404(
+        videos, Q(deleted_at=None) | Q(deleted_at__gt=_oldest_in_trash()), pk=pk
+    )
     video.restore()
     if request.htmx:
         return render(request, "gallery/_restored.html", {"video": video, "now": now()})
@@ -173,10 +185,9 @@ def _read_key(text: str) -> tuple[datetime, uuid.UUID] | None:
     """The key in this text; None, and with it the first page, for nonsense."""
     moment, _, pk = text.partition("_")
     try:
-        created_at, key = datetime.fromisoformat(moment), uuid.UUID(pk)
-    except ValueError:
+        return datetime.fromisoformat(moment).astimezone(UTC), uuid.UUID(pk)
+    except (ValueError, OverflowError):
         return None
-    return (created_at, key) if created_at.tzinfo else None
 
 
 _silence: dict[str, float | bool] = {"asked": 0.0, "is_silent": False}

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
 from django.utils.timezone import now
 
-from gallery.models import Status, Video, VideoEvent, VideoQuerySet
+from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet
 from generation import tasks
 
+CHECKABLE = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
 BY_OPERATOR = "An operator has marked this video as failed. Please try again."
 
 
@@ -58,16 +60,46 @@ class VideoAdmin(admin.ModelAdmin):
     """Videos as they are: rows are read here and moved by the same steps as everywhere else."""
 
     list_display = (
-        "id",
+        "words",
         "user",
         "provider",
         "status",
         "stage",
         "age",
-        "last_polled_at",
-        "poll_count",
         "next_poll_at",
+        "poll_count",
         "is_archived",
+        "task_id",
+    )
+    fieldsets = (
+        (None, {"fields": ("id", "user", "prompt", "status", "stage", "error_message")}),
+        (
+            "KIE.AI",
+            {
+                "fields": (
+                    ("provider", "model", "generation_type"),
+                    ("task_id", "offered_task_id"),
+                    ("kie_state", "kie_error_code", "progress"),
+                    ("last_polled_at", "poll_count", "next_poll_at", "claimed_until"),
+                    ("cost_estimated", "cost_consumed"),
+                    "parameters",
+                    "video_url",
+                )
+            },
+        ),
+        (
+            "Our copy",
+            {
+                "fields": (
+                    ("file", "file_size", "width", "height"),
+                    ("archived_at", "next_archive_at", "archive_attempts"),
+                )
+            },
+        ),
+        (
+            "Times",
+            {"fields": ("created_at", "accepted_at", "succeeded_at", "completed_at", "deleted_at")},
+        ),
     )
     list_filter = (StuckFilter, "status", "stage", "provider", "created_at")
     list_select_related = ("user",)
@@ -76,6 +108,10 @@ class VideoAdmin(admin.ModelAdmin):
     show_full_result_count = False
     inlines = (EventInline,)
     actions = ("check_now", "mark_as_failed")
+
+    @admin.display(description="video", ordering="id")
+    def words(self, video: Video) -> str:
+        return f"{video.pk.hex[:8]} {Truncator(video.prompt).chars(50)}"
 
     @admin.display(description="age", ordering="created_at")
     def age(self, video: Video) -> str:
@@ -95,11 +131,26 @@ class VideoAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [field.name for field in Video._meta.fields]
 
+    def save_model(self, request: HttpRequest, obj: Video, form: Any, change: Any) -> None:
+        """Nothing: what the form shows is as old as the page, and rows move by their steps."""
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= dict.fromkeys(("show_save", "show_save_and_continue"), False)
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @admin.action(description="Check with KIE.AI now", permissions=["change"])
     def check_now(self, request: HttpRequest, videos: VideoQuerySet) -> None:
-        due = Video.objects.filter(pk__in=videos.values("pk")).make_due()
-        tasks.nudge(tasks.poll_videos)
-        self.message_user(request, f"KIE.AI is being asked about {due} video(s).")
+        # A failed one too: when KIE.AI proves a success, it is brought home after all.
+        asked = videos.kept().exclude(task_id="").filter(CHECKABLE)
+        ids = [str(pk) for pk in asked.values_list("pk", flat=True)]
+        asked.make_due()
+        tasks.nudge(tasks.check_videos, ids)
+        self.message_user(request, f"KIE.AI is being asked about {len(ids)} video(s).")
+        if skipped := len(videos) - len(ids):
+            why = "they are done, or KIE.AI has not named their task"
+            self.message_user(request, f"{skipped} skipped: {why}.", messages.WARNING)
 
     @admin.action(description="Mark as failed", permissions=["change"])
     def mark_as_failed(self, request: HttpRequest, videos: VideoQuerySet) -> None:

@@ -44,11 +44,10 @@ class NotSaved(Exception):
 
 def archive_due_videos(*, client: KieClient, limit: int = 50) -> int:
     """Save what KIE.AI has finished, one file after the other. Returns how many came home."""
-    _complete_with_link()
     saved = 0
     for _ in range(limit):
         claimed = Video.objects.to_archive(now()).claim(
-            most=1, until=now() + CLAIM, due="next_archive_at"
+            most=1, until=now() + CLAIM, by="next_archive_at"
         )
         if not claimed:
             break
@@ -66,6 +65,11 @@ def archive_video(video: Video, *, client: KieClient) -> bool:
     # Storage full, storage away: the row stays due, and KIE.AI's link is good for days.
     except OSError as error:
         _try_later(video, why=f"{type(error).__name__}: {error.strerror or 'storage'}")
+        return False
+    # One row that breaks us must not stop the pass, nor be tried every minute for ever.
+    except Exception as error:
+        logger.exception("video_not_archivable video=%s", video.pk)
+        _try_later(video, why=type(error).__name__)
         return False
     kept = video.keep_file(
         file=_name(video, clip),
@@ -150,7 +154,7 @@ def _fetch(url: str, part: Path, *, video: Video) -> int:
                     raise NotSaved(f"too large or too slow: {size} bytes in {at - started:.0f} s")
                 if at - renewed > RENEW_SECONDS:
                     renewed = at
-                    Video.objects.filter(pk=video.pk).update(next_archive_at=now() + CLAIM)
+                    _renew_claim(video)
             file.flush()
             os.fsync(file.fileno())
             announced = answer.headers.get("Content-Length", "")
@@ -163,19 +167,26 @@ def _fetch(url: str, part: Path, *, video: Video) -> int:
     return size
 
 
+def _renew_claim(video: Video) -> None:
+    """Go on holding the row; one that somebody else has settled stays settled."""
+    held = Video.objects.filter(pk=video.pk, archived_at=None, next_archive_at__isnull=False)
+    held.update(next_archive_at=now() + CLAIM)
+
+
 def _try_later(video: Video, *, why: str) -> None:
     logger.warning("video_not_archived video=%s task=%s: %s", video.pk, video.task_id, why)
     if video.succeeded_at and video.succeeded_at < now() - GIVE_UP_AFTER:
         video.give_up_saving(why=why)
         return
-    pause = min(SHORTEST_PAUSE * 2**video.archive_attempts, LONGEST_PAUSE)
+    # Doubled no further than needed: after a day it would no longer fit a timedelta.
+    pause = min(SHORTEST_PAUSE * 2 ** min(video.archive_attempts, 10), LONGEST_PAUSE)
     attempts = F("archive_attempts") + 1
     row = Video.objects.filter(pk=video.pk, archived_at=None)
     row.update(next_archive_at=now() + pause, archive_attempts=attempts)
     video.events.create(what="not saved yet", detail=why)
 
 
-def _complete_with_link() -> None:
+def complete_with_link() -> None:
     """Who has waited two minutes for our copy gets KIE.AI's link; saving goes on."""
     for video in Video.objects.awaited(Stage.SAVING, now()):
         video.mark_completed(event="completed with KIE.AI's link")

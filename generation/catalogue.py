@@ -54,6 +54,10 @@ class Setting:
     longest: int | None
     is_more: bool
 
+    def words_for(self, value: Any) -> str:
+        """This value as people read it."""
+        return _words(self.name, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:

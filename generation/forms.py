@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from django import forms
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
@@ -125,6 +126,10 @@ class GenerateForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if "idempotency_key" in self.errors:
+            del self.errors["idempotency_key"]
+            self.add_error(None, "This form was damaged on its way. Please send it again.")
+            self.use_new_key()
         self._refuse_foreign_settings()
         self._take_picture()
         if self.errors:
@@ -158,16 +163,23 @@ class GenerateForm(forms.Form):
         ticket = self.cleaned_data.get("kept_picture")
         mode = self.chosen.mode_for(has_image=True)
         try:
-            if upload and mode is None:
-                raise PictureRefused(f"{self.chosen.label} takes no picture.")
-            if upload and mode:
+            if upload:
+                most = mode.most_image_bytes if mode else settings.INPUT_IMAGE_MAX_BYTES
                 self.picture = keep_picture(
-                    upload, size=upload.size, most_bytes=mode.most_image_bytes, user=self.user
+                    upload, size=upload.size, most_bytes=most, user=self.user
                 )
-            elif ticket and mode:
+            elif ticket:
+                # Not silently without it: that would be another video, and it would be charged.
                 self.picture = Picture.from_ticket(ticket, self.user)
         except PictureRefused as refused:
             self.add_error("image", str(refused))
+            self._show_instead("kept_picture", "")
+        if self.picture and mode is None:
+            # Kept all the same: another service may take it.
+            self.add_error(
+                "image",
+                f"{self.chosen.label} takes no picture. Remove it, or choose another service.",
+            )
         if self.picture:
             self.keep(self.picture)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import uuid
 import warnings
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gallery.models import VideoInput
 from videostudio.models import User
 
+logger = logging.getLogger(__name__)
+
 # What Pillow may try, and what each is called. Nothing else is opened, whatever its name.
 FORMATS = {
     "JPEG": ("image/jpeg", "jpg"),
     "PNG": ("image/png", "png"),
     "WEBP": ("image/webp", "webp"),
 }
+NOT_STORED = "The studio could not store the picture. Please try again in a while."
+GONE = "The picture is no longer here. Please choose it again."
 SALT = "generation.pictures"
 
 
@@ -56,14 +61,17 @@ class Picture:
         )
 
     @classmethod
-    def from_ticket(cls, ticket: str, user: User) -> Self | None:
-        """The picture of a ticket; None when it is forged, another person's or swept away."""
+    def from_ticket(cls, ticket: str, user: User) -> Self:
+        """The picture of a ticket.
+
+        Raises PictureRefused when it is forged, another person's or swept away.
+        """
         try:
             owner, path, media_type, width, height, digest = signing.loads(ticket, salt=SALT)
         except (signing.BadSignature, TypeError, ValueError):
-            return None
+            raise PictureRefused(GONE) from None
         if owner != user.pk or not default_storage.exists(path):
-            return None
+            raise PictureRefused(GONE)
         return cls(path=path, media_type=media_type, width=width, height=height, digest=digest)
 
 
@@ -78,14 +86,10 @@ def keep_picture(upload: IO[bytes], *, size: int, most_bytes: int, user: User) -
         raise PictureRefused(f"This picture has {had:.0f} MB; the service takes {most:.0f} MB.")
     image, kind = _decode(upload)
     media_type, ending = FORMATS[kind]
-    content = io.BytesIO()
-    # Without being asked Pillow would write comments and colour profiles out again.
-    image.info.clear()
-    image.save(content, kind, **_quality(kind))
-    data = content.getvalue()
+    data = _encode(image, kind, most_bytes=most_bytes)
     name = f"inputs/{user.pk}/{uuid.uuid4().hex}.{ending}"
     return Picture(
-        path=default_storage.save(name, ContentFile(data)),
+        path=_store(name, data),
         media_type=media_type,
         width=image.width,
         height=image.height,
@@ -123,5 +127,22 @@ def _is_transparent(image: Image.Image, kind: str) -> bool:
     return kind != "JPEG" and image.has_transparency_data
 
 
-def _quality(kind: str) -> dict[str, Any]:
-    return {} if kind == "PNG" else {"quality": 95}
+def _encode(image: Image.Image, kind: str, *, most_bytes: int) -> bytes:
+    """The picture anew, as good as fits: noise can grow when it is encoded again."""
+    # Without being asked Pillow would write comments and colour profiles out again.
+    image.info.clear()
+    qualities: tuple[dict[str, Any], ...] = tuple({"quality": q} for q in (95, 85, 75))
+    for options in ({},) if kind == "PNG" else qualities:
+        content = io.BytesIO()
+        image.save(content, kind, **options)
+        if content.tell() <= most_bytes:
+            return content.getvalue()
+    raise PictureRefused("This picture is too large for the service. Please choose a smaller one.")
+
+
+def _store(name: str, data: bytes) -> str:
+    try:
+        return default_storage.save(name, ContentFile(data))
+    except OSError as error:
+        logger.exception("picture_not_stored name=%s", name)
+        raise PictureRefused(NOT_STORED) from error

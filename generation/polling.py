@@ -1,10 +1,11 @@
 """One pass over the videos that are due: claim them, ask KIE.AI, write down what it said."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import batched
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
@@ -50,6 +51,15 @@ class PollReport:
     # The ids of those that KIE.AI gave no usable answer about, for the operator.
     without_answer: list[UUID] = field(default_factory=list)
 
+    def add(self, other: "PollReport") -> None:
+        """Count what came of another pass to this one."""
+        self.checked += other.checked
+        self.finished += other.finished
+        self.failed += other.failed
+        self.running += other.running
+        self.unanswered += other.unanswered
+        self.without_answer += other.without_answer
+
     def __str__(self) -> str:
         return (
             f"{self.checked} checked, {self.finished} finished, {self.failed} failed, "
@@ -66,21 +76,19 @@ def poll_due_videos(
     return _poll(due.for_user(user) if user else due, client=client, limit=limit)
 
 
-def poll_videos_by_id(ids: list[UUID], *, client: KieClient) -> PollReport:
-    """Ask about just these, due or not. A failed one is taken back if KIE.AI proves a success."""
+def checkable(ids: Collection[UUID]) -> VideoQuerySet:
+    """Which of these KIE.AI can be asked about: running ones, and failed ones that have a task."""
     asked = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
-    videos = Video.objects.kept().filter(asked, pk__in=ids).exclude(task_id="")
+    return Video.objects.kept().filter(asked, pk__in=ids).exclude(task_id="")
+
+
+def poll_videos_by_id(ids: Collection[UUID], *, client: KieClient) -> PollReport:
+    """Ask about just these, due or not. A failed one is taken back if KIE.AI proves a success."""
     report = PollReport()
-    running = videos.filter(stage=Stage.RUNNING)
-    running.make_due()
-    for group in (running.order_by("next_poll_at"), videos.filter(status=Status.FAILED)):
-        part = _poll(group, client=client, limit=None)
-        report.checked += part.checked
-        report.finished += part.finished
-        report.failed += part.failed
-        report.running += part.running
-        report.unanswered += part.unanswered
-        report.without_answer += part.without_answer
+    for some in batched(ids, _most_per_pass()):
+        checkable(some).make_due()
+        for group in (Q(stage=Stage.RUNNING), Q(status=Status.FAILED)):
+            report.add(_poll(checkable(some).filter(group), client=client, limit=None))
     return report
 
 
@@ -117,9 +125,10 @@ def _adopt(video: Video, snapshot: TaskSnapshot) -> None:
 
 def _poll(due: VideoQuerySet, *, client: KieClient, limit: int | None) -> PollReport:
     at = now()
-    videos = due.claim(most=min(limit or MOST_AT_ONCE, _most_per_pass()), until=at + CLAIM)
+    most = min(limit or MOST_AT_ONCE, _most_per_pass())
+    videos = due.claim(most=most, until=at + CLAIM, by="claimed_until")
     turns = status_queries().reserve(len(videos), within=HORIZON) if videos else []
-    _put_back(videos[len(turns) :], at=at)
+    _put_back(videos[len(turns) :])
     report = PollReport()
     running: list[tuple[Video, TaskSnapshot | None]] = []
     for answer in _answers(list(zip(videos, turns, strict=False)), client=client):
@@ -139,11 +148,11 @@ def _most_per_pass() -> int:
     return MOST_AT_ONCE if rate is None else round(rate[0] / rate[1] * HORIZON.total_seconds()) or 1
 
 
-def _put_back(videos: list[Video], *, at: datetime) -> None:
-    """The budget is spent: these are due again, for whoever has budget next."""
+def _put_back(videos: list[Video]) -> None:
+    """The budget is spent: these are for whoever has budget next."""
     if videos:
-        rows = Video.objects.filter(pk__in=[video.pk for video in videos], stage=Stage.RUNNING)
-        rows.update(next_poll_at=at)
+        rows = Video.objects.filter(pk__in=[video.pk for video in videos])
+        rows.update(claimed_until=None)
 
 
 def _answers(turns: list[tuple[Video, datetime]], *, client: KieClient) -> Iterator[Answer | None]:
@@ -194,18 +203,24 @@ def _sort_in(
         logger.info("task_unanswered video=%s task=%s: %s", video.pk, video.task_id, said)
         if isinstance(said, KieNotSent) and said.code:
             status_queries().pause(said.retry_after or USUAL_PAUSE_SECONDS)
-        # One wrong answer never fails a video; two weeks of them mean that nothing will come.
-        if video.accepted_at and video.accepted_at < now() - GIVE_UP_AFTER:
-            report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
-        elif video.is_processing:
+        # One wrong answer never fails a video.
+        if video.is_processing and not _give_up(video, report=report):
             running.append((video, None))
         return
     if record(video, said):
         report.finished += video.stage == Stage.SAVING
         report.failed += video.status == Status.FAILED
-    elif video.is_processing:
+    elif video.is_processing and not _give_up(video, report=report):
         report.running += 1
         running.append((video, said))
+
+
+def _give_up(video: Video, *, report: PollReport) -> bool:
+    """After two weeks nothing will come any more."""
+    if not video.accepted_at or video.accepted_at > now() - GIVE_UP_AFTER:
+        return False
+    report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
+    return True
 
 
 def _write_running(running: list[tuple[Video, TaskSnapshot | None]]) -> None:

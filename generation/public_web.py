@@ -66,21 +66,24 @@ class _PublicOnly:
         # Every answer: one inside among several outside is a trap, not a server.
         if not all(is_public(address) for address in addresses):
             raise NewConnectionError(self, "the address is not on the public internet")
-        return self._connect_to_first(addresses)
+        return _connect_to_first(self, addresses)
 
-    def _connect_to_first(self: Any, addresses: list[str]) -> socket.socket:
-        """A connection to the first of these addresses that answers."""
-        failure: OSError = OSError("no address")
-        for address in addresses:
-            try:
-                return create_connection(
-                    (address, self.port), self.timeout, socket_options=self.socket_options
-                )
-            except OSError as error:
-                failure = error
-        if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, "connect timeout") from failure
-        raise NewConnectionError(self, str(failure)) from failure
+
+def _connect_to_first(connection: Any, addresses: list[str]) -> socket.socket:
+    """A socket connected to the first of these addresses that answers."""
+    failure: OSError = OSError("no address")
+    for address in addresses:
+        try:
+            return create_connection(
+                (address, connection.port),
+                connection.timeout,
+                socket_options=connection.socket_options,
+            )
+        except OSError as error:
+            failure = error
+    if isinstance(failure, TimeoutError):
+        raise ConnectTimeoutError(connection, "connect timeout") from failure
+    raise NewConnectionError(connection, str(failure)) from failure
 
 
 class _Adapter(HTTPAdapter):

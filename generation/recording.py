@@ -5,8 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import exp, log
+from typing import Any
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+from django.utils.timezone import now
 
 from gallery.models import Stage, Video
 from generation.failures import sentence_for
@@ -20,6 +24,8 @@ SCHEDULE = (
     (timedelta(minutes=15), timedelta(seconds=20)),
 )
 SELDOM = timedelta(minutes=5)
+# The answer came a little after the tick that asked: without this every other tick found nothing.
+SLACK = timedelta(seconds=2)
 # KIE.AI keeps a task's record for 14 days.
 GIVE_UP_AFTER = timedelta(days=14)
 NO_LONGER_KNOWN = (
@@ -42,6 +48,7 @@ def record(video: Video, snapshot: TaskSnapshot) -> bool:
             kie_state=snapshot.kie_state,
             kie_error_code="",
             cost_consumed=snapshot.credits,
+            **_asked(video),
         )
     if snapshot.state is TaskState.RUNNING:
         return False
@@ -58,14 +65,19 @@ def record(video: Video, snapshot: TaskSnapshot) -> bool:
         kie_state=snapshot.kie_state,
         kie_error_code=snapshot.error_code,
         cost_consumed=snapshot.credits,
+        **_asked(video),
     )
+
+
+def _asked(video: Video) -> dict[str, Any]:
+    return {"last_polled_at": now(), "poll_count": video.poll_count + 1}
 
 
 def record_running(videos: Iterable[tuple[Video, TaskSnapshot | None]], *, at: datetime) -> None:
     """Note that these were asked about and still run (None: KIE.AI gave no usable answer).
 
-    Rows that get the same values share a statement. Nothing here moves `updated_at`: the card
-    counts its seconds by itself, and a person who looks at it is not disturbed.
+    Rows that get the same values share a statement. Unless the state is another one, no card
+    changes: it counts its seconds by itself, and a person who looks at it is not disturbed.
     """
     alike: defaultdict[tuple[timedelta, str, int], list[Video]] = defaultdict(list)
     for video, snapshot in videos:
@@ -73,17 +85,23 @@ def record_running(videos: Iterable[tuple[Video, TaskSnapshot | None]], *, at: d
         kie_state = snapshot.kie_state if snapshot else video.kie_state
         known = snapshot.progress if snapshot else None
         progress = known if known is not None else estimated_progress(video, at=at)
-        # Only forward: an answer that was under way for long must not set the bar back.
-        alike[pause, kie_state, max(progress, video.progress)].append(video)
+        alike[pause, kie_state, progress].append(video)
     for (pause, kie_state, progress), group in alike.items():
         rows = Video.objects.filter(pk__in=[video.pk for video in group], stage=Stage.RUNNING)
-        rows.update(
-            next_poll_at=at + pause,
-            last_polled_at=at,
-            poll_count=F("poll_count") + 1,
-            kie_state=kie_state,
-            progress=progress,
-        )
+        # The state is a word on the card; the bar moves by itself in the browser.
+        changed = [video.pk for video in group if video.kie_state != kie_state]
+        with transaction.atomic():
+            rows.update(
+                next_poll_at=at + pause - SLACK,
+                claimed_until=None,
+                last_polled_at=at,
+                poll_count=F("poll_count") + 1,
+                kie_state=kie_state,
+                # An answer that was under way for long must not set the bar back.
+                progress=Greatest(F("progress"), Value(progress)),
+            )
+            if changed:
+                Video.objects.note_changes(changed)
 
 
 def pause_before_next_look(video: Video, *, at: datetime) -> timedelta:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -101,7 +101,7 @@ class GenerationRequest:
         """What the schema objects to, as a sentence at the setting it is about."""
         for setting in self.mode.settings:
             if setting.field == error.field:
-                return {setting.name: _sentence(setting.label, error)}
+                return {setting.name: _sentence(setting.label, error, setting.words_for)}
             is_missing = error.rule == "required" and setting.field in error.limit
             if is_missing and self.values.get(setting.name) is None:
                 return {setting.name: f"Please choose: {setting.label.lower()}."}
@@ -110,12 +110,12 @@ class GenerationRequest:
         return {"": "These settings do not go together. Please change one of them."}
 
 
-def _sentence(label: str, error: Violation) -> str:
+def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:
     match error.rule:
         case "enum":
-            return f"{label} can be {', '.join(map(str, error.limit))}."
+            return f"{label} can be {', '.join(map(words_for, error.limit))}."
         case "const":
-            return f"{label} has to be {error.limit} with these settings."
+            return f"{label} has to be {words_for(error.limit)} with these settings."
         case "minimum":
             return f"{label} has to be {error.limit} or more."
         case "maximum":

@@ -5,13 +5,13 @@ Only what provably never reached KIE.AI is sent again; whatever is unclear waits
 
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.timezone import now
 
 from gallery.models import CLAIM, Stage, Video
@@ -19,7 +19,7 @@ from generation.callbacks import callback_url
 from generation.catalogue import PROVIDERS, Mode
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
-from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.kie.errors import KieNotSent, KieRefused, KieUnclear
 from generation.request import GenerationRequest
 from videostudio.models import User
 
@@ -36,6 +36,7 @@ NEVER_SENT = (
     "KIE.AI could not be reached for a day, so this video was never sent and cost nothing. "
     "Please try again."
 )
+PICTURE_GONE = "The picture is no longer here. Nothing was charged; please choose it again."
 NOT_OFFERED = "This service is no longer offered. Nothing was charged; please choose another one."
 
 
@@ -96,8 +97,11 @@ def _insert(
             video.events.create(what="requested", by=user.get_username())
     except IntegrityError:
         first = Video.objects.for_user(user).filter(idempotency_key=idempotency_key).first()
-        if idempotency_key is None or first is None:
+        if idempotency_key is None:
             raise
+        if first is None:
+            # Refused between the two: the click that came second is now the first.
+            return _insert(user=user, request=request, idempotency_key=idempotency_key)
         if first.request_digest != columns["request_digest"]:
             raise KeyUsedForAnother from None
         return first, False
@@ -142,13 +146,14 @@ def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
     urls = []
     for given in video.inputs.all():
         name = f"{video.pk.hex}-{given.position}{PurePath(str(given.file)).suffix}"
-        with ExitStack() as stack:
-            file = stack.enter_context(given.file.open("rb"))
-            try:
+        try:
+            with given.file.open("rb") as file:
                 urls.append(client.upload(file, name=name, media_type=given.media_type))
-            except KieUnclear as error:
-                # Nothing was created, so nothing is lost by doing it all again.
-                raise KieNotSent(f"upload: {error}", code=error.code) from error
+        except FileNotFoundError as error:
+            raise KieRefused("the picture is gone", user_message=PICTURE_GONE) from error
+        # Nothing was created, so nothing is lost by doing it all again.
+        except (KieUnclear, OSError) as error:
+            raise KieNotSent(f"upload: {error}") from error
     return mode.input_for(prompt=video.prompt, values=video.parameters, image_urls=urls)
 
 
@@ -176,8 +181,6 @@ def send_queued_videos(*, client: KieClient, limit: int = 20) -> int:
             video.mark_failed(
                 error_message=refusal.user_message, kie_error_code=str(refusal.code or "")
             )
-        except KieError:
-            raise
         # A row that cannot be sent must not hold up those behind it; it is due again in a minute.
         except Exception:
             logger.exception("video_not_sendable video=%s", video.pk)
@@ -188,7 +191,7 @@ def _give_up_what_was_too_late(at: datetime) -> None:
     """Settle what has waited long enough in a stage before KIE.AI's answer."""
     too_old = at - GIVE_UP_SENDING_AFTER
     for video in Video.objects.awaited(Stage.QUEUED, at).filter(created_at__lt=too_old):
-        video.mark_failed(error_message=NEVER_SENT)
+        video.mark_failed(error_message=NEVER_SENT, only=Q(stage=Stage.QUEUED))
     # Whoever was on the wire died there: perhaps charged, so it is not sent again.
     for video in Video.objects.awaited(Stage.SUBMITTING, at):
         video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)

@@ -4,29 +4,40 @@ A message only says "now": which videos, the database knows. A lost one costs a 
 """
 
 import logging
+from threading import BoundedSemaphore
 from typing import Any
+from uuid import UUID
 
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from generation import archive, submission
 from generation.kie.client import KieClient
-from generation.polling import poll_due_videos
+from generation.polling import poll_due_videos, poll_videos_by_id
 from videostudio.models import Heartbeat
 
 logger = logging.getLogger(__name__)
 
 
+# Slow uploads and downloads must leave threads of this worker for asking and for saying "alive".
+_sending, _archiving = BoundedSemaphore(1), BoundedSemaphore(2)
+
+
 @shared_task
 def send_queued_videos() -> None:
     """Hand over what waits for its turn."""
-    submission.send_queued_videos(client=KieClient.from_settings())
+    if _sending.acquire(blocking=False):
+        try:
+            submission.send_queued_videos(client=KieClient.from_settings())
+        finally:
+            _sending.release()
 
 
 @shared_task
 def poll_videos() -> None:
     """Every tick, and after each nudge. Two at once share the videos between them."""
     Heartbeat.objects.beat(Heartbeat.WORKER)
+    archive.complete_with_link()
     report = poll_due_videos(client=KieClient.from_settings())
     if report.finished:
         nudge(archive_videos)
@@ -35,7 +46,19 @@ def poll_videos() -> None:
 @shared_task
 def archive_videos() -> None:
     """Bring home what KIE.AI has finished."""
-    archive.archive_due_videos(client=KieClient.from_settings())
+    if _archiving.acquire(blocking=False):
+        try:
+            archive.archive_due_videos(client=KieClient.from_settings())
+        finally:
+            _archiving.release()
+
+
+@shared_task
+def check_videos(ids: list[str]) -> None:
+    """Ask about just these, also about failed ones that have a task id."""
+    report = poll_videos_by_id([UUID(pk) for pk in ids], client=KieClient.from_settings())
+    if report.finished:
+        nudge(archive_videos)
 
 
 @shared_task
@@ -44,10 +67,10 @@ def sweep_files() -> None:
     archive.sweep_files()
 
 
-def nudge(task: Task[..., Any]) -> None:
+def nudge(task: Task[..., Any], *args: Any) -> None:
     """Have this task run soon. When the broker is away, the next tick does it."""
     try:
-        task.delay()
+        task.delay(*args)
     # ValueError: the embedded broker's first start writes a table that we may find half-written.
     except (OperationalError, OSError, ValueError) as error:
         logger.warning("nudge_lost task=%s: %s", task.name, type(error).__name__)

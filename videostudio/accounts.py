@@ -9,6 +9,7 @@ from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.messages.views import SuccessMessageMixin
+from django.db import IntegrityError, transaction
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -55,18 +56,28 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(settings.LOGIN_REDIRECT_URL)
     form = SignUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        login(request, form.save())
+    if request.method == "POST" and form.is_valid() and (user := _saved(form)):
+        login(request, user)
         return redirect(settings.LOGIN_REDIRECT_URL)
     status = 422 if form.is_bound else 200
     return render(request, "registration/sign_up.html", {"form": form}, status=status)
 
 
+def _saved(form: SignUpForm | ProfileForm) -> User | None:
+    """The account of this valid form; None when somebody took its name in this very moment."""
+    try:
+        with transaction.atomic():
+            user: User = form.save()
+            return user
+    except IntegrityError:
+        form.add_error(None, "This name or address has just been taken. Please choose another.")
+        return None
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: StudioRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=request.user)
-    if request.method == "POST" and form.is_valid():
-        form.save()
+    if request.method == "POST" and form.is_valid() and _saved(form):
         messages.success(request, "Your profile is saved.")
         return redirect("profile")
     status = 422 if form.is_bound else 200

@@ -1,7 +1,7 @@
 """Who uses the studio, and whether its background work is alive."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -18,6 +18,9 @@ class User(AbstractUser):
     # When this person last pressed Refresh: the button asks KIE.AI at most once in a while.
     refreshed_at = models.DateTimeField(null=True, editable=False)
 
+    # Moved by UPDATEs of their own: saving an account must not set them back.
+    MOVED_ELSEWHERE = frozenset({"gallery_version", "refreshed_at"})
+
     class Meta(AbstractUser.Meta):
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -27,6 +30,12 @@ class User(AbstractUser):
                 violation_error_message="An account with this email address already exists.",
             )
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            kwargs["update_fields"] = names - self.MOVED_ELSEWHERE
+        super().save(*args, **kwargs)
 
     def may_refresh(self, *, at: datetime, pause: timedelta) -> bool:
         """Claim a refresh: True once per pause, however many tabs and servers ask together."""

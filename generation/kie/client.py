@@ -173,6 +173,9 @@ def _envelope_data(response: requests.Response, body: bytes) -> Any:
         raise _without_envelope(response)
     code = envelope.get("code")
     if isinstance(code, bool) or not isinstance(code, int):
+        # A gateway's JSON, not KIE.AI's: like its HTML it does not say what happened behind it.
+        if response.status_code >= 500:
+            raise _without_envelope(response)
         code = response.status_code
     if code == 200:
         return envelope.get("data")

@@ -145,7 +145,10 @@ function askOnce() {
   const updates = find("#updates:not([hx-get])");
   if (updates) htmx.ajax("GET", updates.dataset.ask, { target: updates, swap: "outerHTML" });
 }
-document.addEventListener("refreshed", askOnce);
+document.addEventListener("refreshed", () => {
+  toast("Checked with KIE.AI just now");
+  askOnce();
+});
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const connection = find("#connection");
@@ -364,8 +367,10 @@ function count() {
   const longest = Number(find("#settings")?.dataset.longest ?? prompt.dataset.longest);
   const number = new Intl.NumberFormat("en");
   const counter = find("#prompt-counter");
-  write(counter, `${number.format(prompt.value.length)} / ${number.format(longest)}`);
-  counter.classList.toggle("is-over", prompt.value.length > longest);
+  // As the server counts: characters, without blanks at the ends.
+  const length = [...prompt.value.trim()].length;
+  write(counter, `${number.format(length)} / ${number.format(longest)}`);
+  counter.classList.toggle("is-over", length > longest);
   if (!CSS.supports("field-sizing", "content")) {
     prompt.style.height = "auto";
     prompt.style.height = `${prompt.scrollHeight + 2}px`;
@@ -394,7 +399,10 @@ function showPicture() {
 
 function takePicture(files) {
   const picture = [...files].find((file) => file.type.startsWith("image/"));
-  if (!picture) return;
+  if (!picture) {
+    toast("This is no picture. JPEG, PNG and WebP are taken.", { level: "warning" });
+    return;
+  }
   if (find("#settings").dataset.image === "none") {
     toast("This service takes no picture. Choose another service first.", { level: "warning" });
     return;
@@ -452,7 +460,10 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (label) write(label, "Generate video");
 });
 document.addEventListener("htmx:afterSwap", ({ target }) => {
-  if (target.id === "settings") count();
+  if (target.id !== "settings") return;
+  count();
+  // What was wrong with the picture was said about another service.
+  find("#id_image_error")?.remove();
 });
 
 function keep(key, text) {

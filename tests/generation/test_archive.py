@@ -9,12 +9,13 @@ from django.core.files.storage import default_storage
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
-from generation.archive import archive_due_videos, sweep_files
+from generation.archive import archive_due_videos, complete_with_link, sweep_files
 from generation.kie.client import KieClient
 from tests.conftest import RECORD_INFO, RESULT, says
 
 
 def archive():
+    complete_with_link()
     return archive_due_videos(client=KieClient.from_settings())
 
 

@@ -257,7 +257,8 @@ def test_a_ticket_finds_its_picture_again(keep, alice):
 def test_another_persons_ticket_finds_nothing(keep, alice, bob):
     picture = keep(picture_bytes())
 
-    assert Picture.from_ticket(picture.ticket(alice), bob) is None
+    with pytest.raises(PictureRefused, match="no longer here"):
+        Picture.from_ticket(picture.ticket(alice), bob)
 
 
 @pytest.mark.parametrize(
@@ -275,13 +276,15 @@ def test_another_persons_ticket_finds_nothing(keep, alice, bob):
 def test_a_forged_ticket_finds_nothing(keep, alice, change):
     ticket = keep(picture_bytes()).ticket(alice)
 
-    assert Picture.from_ticket(change(ticket), alice) is None
+    with pytest.raises(PictureRefused, match="no longer here"):
+        Picture.from_ticket(change(ticket), alice)
 
 
 @pytest.mark.parametrize("salt", [SALT, "another purpose"])
 @pytest.mark.parametrize("facts", [None, 7, [], ["a", "b"], {"path": "x"}], ids=str)
 def test_a_note_of_ours_that_is_no_ticket_finds_nothing(alice, facts, salt):
-    assert Picture.from_ticket(signing.dumps(facts, salt=salt), alice) is None
+    with pytest.raises(PictureRefused, match="no longer here"):
+        Picture.from_ticket(signing.dumps(facts, salt=salt), alice)
 
 
 def test_a_ticket_whose_file_was_swept_away_finds_nothing(keep, alice):
@@ -290,4 +293,5 @@ def test_a_ticket_whose_file_was_swept_away_finds_nothing(keep, alice):
 
     default_storage.delete(picture.path)
 
-    assert Picture.from_ticket(ticket, alice) is None
+    with pytest.raises(PictureRefused, match="no longer here"):
+        Picture.from_ticket(ticket, alice)

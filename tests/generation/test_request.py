@@ -62,13 +62,13 @@ def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
 
     errors = errors_of(provider=HAILUO_IMAGE, values=values, picture=picture())
 
-    assert errors == {"duration": "Length has to be 6 with these settings."}
+    assert errors == {"duration": "Length has to be 6 s with these settings."}
 
 
 @pytest.mark.parametrize(
     ("facts", "errors"),
     [
-        ({"values": {"duration": "7"}}, {"duration": "Length can be 6, 10."}),
+        ({"values": {"duration": "7"}}, {"duration": "Length can be 6 s, 10 s."}),
         ({"values": {"duration": 6}}, {"duration": "Length cannot be 6."}),
         ({"values": {}}, {"duration": "Please choose: length."}),
         (
@@ -86,7 +86,7 @@ def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
         ),
         (
             {"provider": PROVIDERS["kie-sora-2-text2vid"], "values": {"duration": "99"}},
-            {"duration": "Length can be 10, 15."},
+            {"duration": "Length can be 10 s, 15 s."},
         ),
     ],
 )

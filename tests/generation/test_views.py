@@ -174,7 +174,7 @@ WRONG = {
             "duration": "10",
             "image": lambda: picture(),
         },
-        "Length has to be 6 with these settings.",
+        "Length has to be 6 s with these settings.",
     ),
     "settings shown for another service": (
         {"settings_of": "kie-veo3-fast"},

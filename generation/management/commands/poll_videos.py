@@ -7,10 +7,10 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.timezone import now
 
-from gallery.models import Video
-from generation.archive import archive_due_videos
+from gallery.models import Video, VideoQuerySet
+from generation.archive import archive_due_videos, complete_with_link
 from generation.kie.client import KieClient
-from generation.polling import PollReport, poll_due_videos, poll_videos_by_id
+from generation.polling import PollReport, checkable, poll_due_videos, poll_videos_by_id
 from generation.submission import send_queued_videos
 
 
@@ -41,10 +41,13 @@ class Command(BaseCommand):
         if video:
             report = self._poll_these(video, client=client)
         else:
-            if all:
-                Video.objects.kept().make_due()
             send_queued_videos(client=client)
-            report = poll_due_videos(client=client, limit=limit)
+            if all:
+                ids = list(self._running().values_list("pk", flat=True)[:limit])
+                report = poll_videos_by_id(ids, client=client)
+            else:
+                report = poll_due_videos(client=client, limit=limit)
+        complete_with_link()
         saved = archive_due_videos(client=client)
         self.stdout.write(f"{report}, {saved} saved")
         for pk in report.without_answer:
@@ -58,14 +61,17 @@ class Command(BaseCommand):
             raise CommandError(f"no such video: {', '.join(missing)}", returncode=2)
         return poll_videos_by_id(ids, client=client)
 
+    def _running(self) -> VideoQuerySet:
+        return Video.objects.kept().processing().filter(stage=Video.Stage.RUNNING)
+
     def _say_what_would_be_asked(
         self, *, ids: list[UUID] | None, every: bool, limit: int | None
     ) -> None:
         videos = Video.objects.due(now())
         if ids:
-            videos = Video.objects.filter(pk__in=ids)
+            videos = checkable(ids)
         elif every:
-            videos = Video.objects.kept().processing().filter(stage=Video.Stage.RUNNING)
+            videos = self._running()
         rows = videos[:limit]
         for video in rows:
             self.stdout.write(f"{video.pk} {video.provider} {video.task_id} {video.stage}")

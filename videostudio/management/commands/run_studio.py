@@ -45,7 +45,7 @@ class Command(BaseCommand):
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     raise CommandError(
                         f"Port {port} is taken by another program. "
-                        f"Choose another one: PORT={port + 100} make run"
+                        f"Choose another one in .env, for all commands alike: PORT={port + 100}"
                     )
 
     def _make_demo_account(self) -> str:
@@ -86,7 +86,7 @@ def web(*, host: str, workers: int) -> Program:
 def worker() -> Program:
     # Threads: the work is waiting for KIE.AI. Beat rides along; a second one would do no harm.
     command = """
-        -m celery -A videostudio --quiet worker --beat --pool threads --concurrency 4 -l WARNING
+        -m celery -A videostudio --quiet worker --beat --pool threads --concurrency 4 -l INFO
     """
     return Program("worker", [sys.executable, *command.split()])
 

@@ -132,3 +132,27 @@ def test_the_usual_time_is_a_median_and_needs_three(make_completed):
 
     assert few is None
     assert Video.objects.usual_seconds(video.provider, video.model) == 60
+
+
+def test_undoing_a_deletion_leaves_a_call_that_is_on_the_wire_alone(make_video):
+    later = now() + timedelta(seconds=100)
+    video = make_video(stage=Stage.SUBMITTING, task_id="", next_poll_at=later)
+    saving = make_video(stage=Stage.SAVING, next_poll_at=later, next_archive_at=later)
+    for each in (video, saving):
+        each.mark_deleted()
+        each.restore()
+
+    video.refresh_from_db()
+    saving.refresh_from_db()
+    assert (video.next_poll_at, saving.next_poll_at, saving.next_archive_at) == (later,) * 3
+
+
+def test_saving_an_account_does_not_set_its_gallery_back(alice, make_video):
+    stale = type(alice).objects.get(pk=alice.pk)
+    make_video()
+
+    stale.email = "new@example.com"
+    stale.save()
+
+    alice.refresh_from_db()
+    assert (alice.email, alice.gallery_version) == ("new@example.com", 1)

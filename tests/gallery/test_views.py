@@ -378,3 +378,34 @@ def test_private_pages_are_kept_by_no_cache(alice_client):
 
     assert page["Cache-Control"] == "private, no-store"
     assert "unsafe" not in page["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/trash/"])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "nonsense", ""]
+)
+def test_a_page_key_of_nonsense_shows_the_first_page(alice_client, make_video, path, moment):
+    make_video()
+
+    assert alice_client.get(path, {"before": f"{moment}_{'0' * 32}"}).status_code == 200
+
+
+def test_a_page_that_slept_while_everything_ended_is_told_all_of_it(alice_client, make_video):
+    videos = [make_video() for _ in range(130)]
+    url = updates_url(alice_client.get("/"))
+    for video in videos:
+        video.mark_failed(error_message="It failed.")
+
+    seen = set()
+    while url:
+        news = alice_client.get(url)
+        seen.update(cards(news))
+        url = updates_url(news)
+
+    assert len(seen) == 130
+
+
+def test_what_left_the_trash_is_not_brought_back(alice_client, make_completed):
+    video = make_completed(deleted_at=now() - timedelta(days=31))
+
+    assert alice_client.post(reverse("gallery:restore", args=[video.pk])).status_code == 404

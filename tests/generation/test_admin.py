@@ -7,6 +7,8 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status
+from generation import tasks
+from tests.conftest import RECORD_INFO, RESULT, says
 from videostudio.models import User
 
 LIST = reverse("admin:gallery_video_changelist")
@@ -93,3 +95,22 @@ def test_people_without_the_right_do_not_enter(client, bob):
     client.force_login(bob)
 
     assert client.get(LIST).status_code == 302
+
+
+def test_a_failed_video_that_kie_has_finished_is_brought_home(make_failed, kie):
+    video = make_failed(task_id="paid-late")
+    kie.get(RECORD_INFO, json=says("success", RESULT))
+
+    tasks.check_videos([str(video.pk)])
+
+    video.refresh_from_db()
+    assert video.stage == Stage.SAVING
+
+
+def test_what_cannot_be_asked_about_is_counted_and_explained(desk, make_video):
+    nameless = make_video(stage=Stage.UNCONFIRMED, task_id="")
+
+    page = act(desk, "check_now", nameless, make_video()).content.decode()
+
+    assert "asked about 1 video(s)" in page
+    assert "1 skipped" in page

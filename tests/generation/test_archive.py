@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
-from generation.archive import archive_due_videos, complete_with_link, sweep_files
+from generation.archive import _renew_claim, archive_due_videos, complete_with_link, sweep_files
 from generation.kie.client import KieClient
 from tests.conftest import RECORD_INFO, RESULT, says
 
@@ -223,3 +223,41 @@ def test_pictures_that_were_never_sent_and_dead_downloads_are_swept(alice, setti
 
     left = sorted(path.name for path in settings.MEDIA_ROOT.rglob("*.p*"))
     assert left == ["new.png", "sent.png"]
+
+
+def test_a_link_that_has_been_dead_for_a_day_is_still_tried_every_half_hour(make_saving, kie):
+    video = make_saving(archive_attempts=60)
+    kie.get(RECORD_INFO, json=says("generating"))
+    kie.get(RESULT, status=404)
+
+    archive()
+
+    video.refresh_from_db()
+    assert abs(video.next_archive_at - now() - timedelta(minutes=30)) < timedelta(seconds=5)
+
+
+def test_one_row_that_cannot_be_fetched_does_not_hold_up_the_others(make_saving, kie, clip_bytes):
+    broken = make_saving(
+        video_url=f"http://{'a' * 70}.example/v.mp4",
+        next_archive_at=now() - timedelta(minutes=1),
+    )
+    fine = make_saving()
+    kie.add_passthru("http://a")
+    kie.get(RESULT, body=clip_bytes)
+
+    assert archive() == 1
+
+    broken.refresh_from_db()
+    fine.refresh_from_db()
+    assert (broken.archive_attempts, bool(fine.file)) == (1, True)
+
+
+def test_a_saved_video_is_not_taken_up_again_by_who_was_slow(make_completed):
+    video = make_completed()
+
+    _renew_claim(video)
+    Video.objects.filter(pk=video.pk).update(next_archive_at=now())
+
+    assert Video.objects.to_archive(now()).count() == 0
+    video.refresh_from_db()
+    assert video.archived_at

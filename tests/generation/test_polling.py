@@ -303,3 +303,64 @@ def test_what_happened_stands_in_the_event_log(make_video, kie):
     poll()
 
     assert [event.what for event in video.events.all()] == ["KIE.AI succeeded"]
+
+
+def test_a_task_that_never_ends_is_given_up_after_two_weeks(make_video, kie):
+    video = make_video(accepted_at=now() - timedelta(days=15))
+    kie.get(RECORD_INFO, json=says("generating"))
+
+    assert poll().failed == 1
+
+    video.refresh_from_db()
+    assert video.status == Status.FAILED
+
+
+def test_an_answer_that_was_under_way_for_long_does_not_set_the_bar_back(make_video):
+    from generation.recording import record_running
+
+    video = make_video(progress=10)
+    stale = Video.objects.get(pk=video.pk)
+    Video.objects.filter(pk=video.pk).update(progress=60)
+
+    record_running([(stale, None)], at=now())
+
+    video.refresh_from_db()
+    assert video.progress == 60
+
+
+def test_making_due_takes_no_video_out_of_another_passs_hands(make_video, kie):
+    make_video()
+    until = now() + timedelta(seconds=60)
+    Video.objects.due(now()).claim(most=1, until=until, by="claimed_until")
+
+    Video.objects.make_due()
+
+    assert poll().checked == 0
+
+
+def test_the_word_on_the_card_follows_kies_state(make_video, alice, kie):
+    make_video()
+    alice.refresh_from_db()
+    before = alice.gallery_version
+    kie.get(RECORD_INFO, json=says("queuing"))
+
+    poll()
+    alice.refresh_from_db()
+    queued = alice.gallery_version
+    Video.objects.make_due()
+    poll()
+
+    alice.refresh_from_db()
+    assert queued == before + 1
+    assert alice.gallery_version == queued, "the same word again changes nothing"
+
+
+def test_the_last_look_is_counted_too(make_video, kie):
+    video = make_video(poll_count=3)
+    kie.get(RECORD_INFO, json=says("success", RESULT))
+
+    poll()
+
+    video.refresh_from_db()
+    assert video.poll_count == 4
+    assert video.last_polled_at

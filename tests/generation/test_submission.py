@@ -10,7 +10,9 @@ import pytest
 import requests
 import responses
 import urllib3
+from django.core.files.storage import default_storage
 from django.db import connection
+from django.db.models import Q
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
@@ -19,7 +21,7 @@ from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.pictures import Picture, keep_picture
 from generation.request import GenerationRequest
-from generation.submission import KeyUsedForAnother, send_queued_videos, submit_video
+from generation.submission import KeyUsedForAnother, send_queued_videos, send_video, submit_video
 from tests.conftest import CREATE_TASK, UPLOAD, VEO_GENERATE, example, picture_bytes
 
 ACCEPTED = {"code": 200, "msg": "success", "data": {"taskId": "task-1"}}
@@ -349,3 +351,63 @@ def test_the_usual_time_is_learned_from_this_models_past(alice, make_completed, 
 def a_picture(user) -> Picture:
     content = picture_bytes()
     return keep_picture(io.BytesIO(content), size=len(content), most_bytes=10**7, user=user)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (504, {"message": "Endpoint request timed out"}),
+        (502, {"error": "bad gateway"}),
+        (500, {}),
+        (503, {"code": "503"}),
+    ],
+    ids=str,
+)
+def test_a_gateways_json_is_no_refusal(alice, kie, status, body):
+    kie.post(CREATE_TASK, json=body, status=status)
+
+    assert submit(alice).stage == Stage.UNCONFIRMED
+
+
+def test_a_video_deleted_while_it_waits_for_its_turn_is_not_sent(make_video, kie):
+    video = make_video(stage=Stage.QUEUED, task_id="")
+    claimed = Video.objects.get(pk=video.pk)
+    video.mark_deleted()
+
+    send_video(claimed, client=KieClient.from_settings(), patience=timedelta(seconds=1))
+
+    assert len(kie.calls) == 0
+
+
+def test_what_was_sent_in_the_last_moment_is_not_given_up_as_never_sent(make_video):
+    video = make_video(stage=Stage.QUEUED, task_id="")
+    stale = Video.objects.get(pk=video.pk)
+    video.claim_sending(until=now())
+    video.mark_accepted(task_id="task-1")
+
+    given_up = stale.mark_failed(error_message="never sent", only=Q(stage=Stage.QUEUED))
+
+    video.refresh_from_db()
+    assert (given_up, video.stage) == (False, Stage.RUNNING)
+
+
+def test_a_proof_that_nothing_was_sent_counts_however_late_it_comes(make_video):
+    video = make_video(stage=Stage.SUBMITTING, task_id="")
+    sender = Video.objects.get(pk=video.pk)
+    video.mark_unconfirmed(why="taken for dead", at=now())
+
+    sender.send_again_at(now(), why="429")
+
+    video.refresh_from_db()
+    assert video.stage == Stage.QUEUED
+
+
+def test_a_picture_that_has_vanished_is_a_refusal_in_words(alice, kie):
+    request = a_request(provider="kie-hailuo-img2vid", picture=a_picture(alice))
+    default_storage.delete(request.picture.path)
+
+    with pytest.raises(KieRefused) as refused:
+        submit(alice, request)
+
+    assert "no longer here" in refused.value.user_message
+    assert Video.objects.count() == 0

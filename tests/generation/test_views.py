@@ -404,3 +404,28 @@ def test_a_program_that_names_no_settings_gets_the_defaults(alice_client, kie, s
         "duration": "10",
         "remove_watermark": True,
     }
+
+
+def test_a_lost_picture_is_said_instead_of_making_another_video(alice_client, kie):
+    answer = send(alice_client, provider="kie-veo3-fast", kept_picture="forged")
+
+    assert answer.status_code == 422
+    assert "The picture is no longer here." in answer.content.decode()
+    assert Video.objects.count() == 0
+
+
+def test_a_picture_that_the_service_does_not_take_is_kept_for_another_one(alice_client, kie):
+    answer = send(alice_client, image=picture())
+
+    assert answer.status_code == 422
+    assert "Hailuo 02 takes no picture." in answer.content.decode()
+    assert value_of("kept_picture", answer)
+    assert Video.objects.count() == 0
+
+
+def test_a_damaged_form_says_so_and_works_the_next_time(alice_client, kie):
+    answer = send(alice_client, idempotency_key="nonsense")
+
+    assert answer.status_code == 422
+    assert "damaged on its way" in answer.content.decode()
+    assert value_of("idempotency_key", answer) != "nonsense"

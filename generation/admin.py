@@ -91,7 +91,7 @@ class VideoAdmin(admin.ModelAdmin):
             "Our copy",
             {
                 "fields": (
-                    ("file", "file_size", "width", "height"),
+                    ("file_name", "file_size", "width", "height"),
                     ("archived_at", "next_archive_at", "archive_attempts"),
                 )
             },
@@ -106,12 +106,19 @@ class VideoAdmin(admin.ModelAdmin):
     search_fields = ("id", "task_id", "prompt", "user__username", "user__email")
     date_hierarchy = "created_at"
     show_full_result_count = False
+    # The page of a video is its owner's.
+    view_on_site = False
     inlines = (EventInline,)
     actions = ("check_now", "mark_as_failed")
 
     @admin.display(description="video", ordering="id")
     def words(self, video: Video) -> str:
         return f"{video.pk.hex[:8]} {Truncator(video.prompt).chars(50)}"
+
+    @admin.display(description="file")
+    def file_name(self, video: Video) -> str:
+        # As text: a file is served to its owner only.
+        return str(video.file) or "-"
 
     @admin.display(description="age", ordering="created_at")
     def age(self, video: Video) -> str:
@@ -129,7 +136,7 @@ class VideoAdmin(admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in Video._meta.fields]
+        return [field.name for field in Video._meta.fields] + ["file_name"]
 
     def save_model(self, request: HttpRequest, obj: Video, form: Any, change: Any) -> None:
         """Nothing: what the form shows is as old as the page, and rows move by their steps."""

@@ -117,6 +117,7 @@ def fill(user, others, *, first, last):
         "accepted_at": "now() - n * interval '1 minute'",
         "archived_at": "now() - n * interval '1 minute'",
         "poll_count": "9",
+        "offered_task_id": "''",
         "kie_state": "'1'",
         "kie_error_code": "''",
         "request_digest": "''",

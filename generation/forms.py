@@ -16,7 +16,7 @@ from django.utils.datastructures import MultiValueDict
 from gallery.models import Video
 from generation.catalogue import PRICES_AS_OF, PROVIDERS, Mode, Price, Provider, Setting, offered
 from generation.pictures import Picture, PictureRefused, keep_picture
-from generation.request import GenerationRequest, InvalidRequest
+from generation.request import GenerationRequest, InvalidRequest, conflict_in
 from videostudio.models import User
 
 MOST_RADIOS = 5
@@ -111,8 +111,17 @@ class GenerateForm(forms.Form):
     @property
     def price(self) -> Price | None:
         """What the settings as they stand would cost; None where the price list is silent."""
+        return self.mode.price(self.mode.input_for(prompt="", values=self._values))
+
+    @property
+    def conflict(self) -> str:
+        """What does not go together among the settings as they stand; "" when all is well."""
+        return conflict_in(self._values, mode=self.mode)
+
+    @property
+    def _values(self) -> dict[str, Any]:
         values = {s.name: self._value_or_default(s) for s in self.mode.settings}
-        return self.mode.price(self.mode.input_for(prompt="", values=values))
+        return {name: value for name, value in values.items() if value not in (None, "")}
 
     def clean_provider(self) -> str:
         key: str = self.cleaned_data["provider"]

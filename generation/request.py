@@ -63,7 +63,7 @@ class GenerationRequest:
             )
         request = cls(provider=provider, mode=mode, prompt=prompt, values=values, picture=picture)
         if error := mode.error_in(request.fields):
-            raise InvalidRequest(request._in_our_words(error))
+            raise InvalidRequest(in_our_words(error, mode=mode, values=values))
         return request
 
     @property
@@ -97,17 +97,27 @@ class GenerationRequest:
             "request_digest": self.digest,
         }
 
-    def _in_our_words(self, error: Violation) -> dict[str, str]:
-        """What the schema objects to, as a sentence at the setting it is about."""
-        for setting in self.mode.settings:
-            if setting.field == error.field:
-                return {setting.name: _sentence(setting.label, error, setting.words_for)}
-            is_missing = error.rule == "required" and setting.field in error.limit
-            if is_missing and self.values.get(setting.name) is None:
-                return {setting.name: f"Please choose: {setting.label.lower()}."}
-        if error.field:
-            return {error.field: _sentence(error.field, error)}
-        return {"": "These settings do not go together. Please change one of them."}
+
+def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
+    """What does not go together among these settings, before anything else is known; "" if all."""
+    pictures = [PLACEHOLDER_URL] if mode.image_field else []
+    error = mode.error_in(mode.input_for(prompt="-", values=values, image_urls=pictures))
+    return (
+        "" if error is None else next(iter(in_our_words(error, mode=mode, values=values).values()))
+    )
+
+
+def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> dict[str, str]:
+    """What the schema objects to, as a sentence at the setting it is about."""
+    for setting in mode.settings:
+        if setting.field == error.field:
+            return {setting.name: _sentence(setting.label, error, setting.words_for)}
+        is_missing = error.rule == "required" and setting.field in error.limit
+        if is_missing and values.get(setting.name) is None:
+            return {setting.name: f"Please choose: {setting.label.lower()}."}
+    if error.field:
+        return {error.field: _sentence(error.field, error)}
+    return {"": "These settings do not go together. Please change one of them."}
 
 
 def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:

@@ -429,3 +429,19 @@ def test_a_damaged_form_says_so_and_works_the_next_time(alice_client, kie):
     assert answer.status_code == 422
     assert "damaged on its way" in answer.content.decode()
     assert value_of("idempotency_key", answer) != "nonsense"
+
+
+def test_settings_that_exclude_each_other_are_told_before_they_are_sent(alice_client):
+    part = alice_client.get(
+        "/generate/",
+        {
+            "provider": "kie-hailuo-2-3-pro-img2vid",
+            "settings_of": "kie-hailuo-2-3-pro-img2vid",
+            "resolution": "1080P",
+            "duration": "10",
+        },
+        headers=HTMX | {"HX-Target": "settings"},
+    ).content.decode()
+
+    assert "Length has to be 6 s with these settings." in part
+    assert "Price unknown" not in part

@@ -20,6 +20,8 @@ CLAIM = timedelta(seconds=60)
 PATIENCE_WITH_SAVING = timedelta(minutes=2)
 # From here on a video is stuck: asked about less often, and shown to operators.
 STUCK_AFTER = timedelta(minutes=15)
+# So long a lost answer may still be made good by a callback; then its owner is asked.
+ASK_AFTER = timedelta(minutes=45)
 # Overdue by this much means that nobody is polling.
 OVERDUE_AFTER = timedelta(minutes=2)
 
@@ -137,6 +139,8 @@ class VideoQuerySet(models.QuerySet["Video"]):
         The owner's row stays locked until the transaction ends: changes become visible in the
         order of their versions, so a page that has seen one has seen all before it.
         """
+        if not pks:
+            return
         videos = Video.objects.filter(pk__in=pks)
         owners = sorted(set(videos.values_list("user", flat=True)))
         User.objects.filter(pk__in=owners).update(gallery_version=F("gallery_version") + 1)
@@ -343,6 +347,11 @@ class Video(models.Model):
     @property
     def is_failed(self) -> bool:
         return self.status == Status.FAILED
+
+    @property
+    def asks_its_owner(self) -> bool:
+        """Has it waited for KIE.AI's confirmation for so long that its owner has to decide?"""
+        return self.stage == Stage.UNCONFIRMED and self.created_at < now() - ASK_AFTER
 
     @property
     def settles_in(self) -> timedelta:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from gallery.models import CLAIM, Stage, Video
+from gallery.models import ASK_AFTER, CLAIM, Stage, Video
 from generation.callbacks import callback_url
 from generation.catalogue import PROVIDERS, Mode
 from generation.kie.budget import creations, sleep_until
@@ -196,4 +196,9 @@ def _give_up_what_was_too_late(at: datetime) -> None:
     for video in Video.objects.awaited(Stage.SUBMITTING, at):
         video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)
     unconfirmed = Video.objects.awaited(Stage.UNCONFIRMED, at).filter(offered_task_id="")
+    asking = unconfirmed.filter(
+        created_at__lt=at - ASK_AFTER, created_at__gte=at - ASK_AFTER - LOOK_AT_UNCONFIRMED
+    )
+    # The card changes by the clock alone; open pages are told with the first look after that.
+    Video.objects.note_changes(list(asking.values_list("pk", flat=True)))
     unconfirmed.update(next_poll_at=at + LOOK_AT_UNCONFIRMED)

@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from gallery.models import Stage, Video
+from generation.kie.client import KieClient
+from generation.submission import send_queued_videos
 from videostudio.models import Heartbeat
 
 HTMX = {"HX-Request": "true"}
@@ -409,3 +411,21 @@ def test_what_left_the_trash_is_not_brought_back(alice_client, make_completed):
     video = make_completed(deleted_at=now() - timedelta(days=31))
 
     assert alice_client.post(reverse("gallery:restore", args=[video.pk])).status_code == 404
+
+
+def test_a_video_that_was_never_confirmed_asks_its_owner_after_45_minutes(
+    alice_client, make_video, kie
+):
+    facts = {"stage": Stage.UNCONFIRMED, "task_id": "", "next_poll_at": now()}
+    young = make_video(created_at=now() - timedelta(minutes=44), **facts)
+    old = make_video(created_at=now() - timedelta(minutes=46), **facts)
+    url = updates_url(alice_client.get("/"))
+
+    send_queued_videos(client=KieClient.from_settings())
+    news = alice_client.get(url)
+
+    assert cards(news) == [str(old.pk)]
+    assert "may charge twice" in news.content.decode()
+    assert len(kie.calls) == 0
+    young.refresh_from_db()
+    assert young.next_poll_at > now()

@@ -429,3 +429,9 @@ def test_a_video_that_was_never_confirmed_asks_its_owner_after_45_minutes(
     assert len(kie.calls) == 0
     young.refresh_from_db()
     assert young.next_poll_at > now()
+
+
+def test_a_card_leads_to_its_video(alice_client, make_video):
+    video = make_video()
+
+    assert f'href="{video.get_absolute_url()}"' in alice_client.get("/").content.decode()

@@ -24,6 +24,7 @@ from generation.submission import KeyUsedForAnother, submit_video
 from videostudio.http import StudioRequest
 
 STARTED = "Video generation started! Check the Gallery tab to see progress."
+BEING_SENT = "This video is being sent already. Look into the Gallery tab in a moment."
 ALREADY_SENT = (
     "This form was already sent with other content, and that video is being made. "
     "Press Generate video again to make this one as well."
@@ -69,6 +70,11 @@ def _submit(request: StudioRequest) -> HttpResponse:
         form.use_new_key()
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
+    if video.stage == Video.Stage.SUBMITTING:
+        # The first of two clicks is still on its way, and may yet be refused: the form stays as
+        # it is, with its key, so that pressing again can never make a second video.
+        messages.info(request, BEING_SENT)
+        return _show(request, form)
     messages.success(request, STARTED, extra_tags="gallery")
     if not request.htmx:
         return redirect(f"{reverse('generation:generate')}?from={video.pk}")

@@ -1,5 +1,6 @@
 """The Generate tab."""
 
+import json
 import re
 from datetime import timedelta
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 import requests
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils.html import escape
 from django.utils.timezone import now
 
@@ -336,8 +338,6 @@ def test_try_again_on_another_persons_video_is_404(client, bob, make_failed):
 
 
 def test_a_forged_post_is_refused(alice):
-    from django.test import Client
-
     careful = Client(enforce_csrf_checks=True)
     careful.force_login(alice)
 
@@ -445,3 +445,26 @@ def test_settings_that_exclude_each_other_are_told_before_they_are_sent(alice_cl
 
     assert "Length has to be 6 s with these settings." in part
     assert "Price unknown" not in part
+
+
+def test_a_second_click_while_the_first_is_on_its_way_loses_nothing(alice, kie):
+    form, seen = typed(), {}
+
+    def refuse_after_a_second_click(request):
+        impatient = Client()
+        impatient.force_login(alice)
+        seen["answer"] = impatient.post("/generate/", form)
+        return 200, {}, json.dumps(example("error_validation_422"))
+
+    kie.add_callback("POST", CREATE_TASK, refuse_after_a_second_click)
+    patient = Client()
+    patient.force_login(alice)
+
+    patient.post("/generate/", form)
+
+    answer = seen["answer"]
+    assert answer.status_code == 200
+    assert "is being sent already" in answer.content.decode()
+    assert "a red kite over the dunes" in answer.content.decode()
+    assert value_of("idempotency_key", answer) == form["idempotency_key"]
+    assert Video.objects.count() == 0

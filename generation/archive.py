@@ -201,6 +201,8 @@ def sweep_files() -> int:
 def _sweep_trash() -> int:
     """The files of videos deleted too long ago to be brought back. Rows stay: they cost."""
     expired = Video.objects.filter(deleted_at__lt=now() - timedelta(days=settings.TRASH_DAYS))
+    # Their pictures are then nobody's, unless another video was made from them too.
+    VideoInput.objects.filter(video__in=expired).delete()
     swept = 0
     for video in expired.exclude(file="", poster=""):
         for name in (video.file.name, video.poster.name):

@@ -261,3 +261,22 @@ def test_a_saved_video_is_not_taken_up_again_by_who_was_slow(make_completed):
     assert Video.objects.to_archive(now()).count() == 0
     video.refresh_from_db()
     assert video.archived_at
+
+
+def test_a_picture_goes_with_the_last_video_that_was_made_from_it(make_completed, settings):
+    gone = make_completed(deleted_at=now() - timedelta(days=31))
+    kept = make_completed()
+    long_ago = (now() - timedelta(days=40)).timestamp()
+    facts = {"field": "image_url", "media_type": "image/png", "width": 1, "height": 1}
+    for name, videos in (("alone.png", [gone]), ("shared.png", [gone, kept])):
+        path = settings.MEDIA_ROOT / "inputs" / "1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        os.utime(path, (long_ago, long_ago))
+        for position, video in enumerate(videos):
+            place = len(name) + position
+            video.inputs.create(file=f"inputs/1/{name}", position=place, **facts)
+
+    sweep_files()
+
+    assert [path.name for path in (settings.MEDIA_ROOT / "inputs").rglob("*.png")] == ["shared.png"]

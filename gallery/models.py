@@ -199,6 +199,8 @@ class Video(models.Model):
     prompt = models.TextField()
     provider = models.CharField(max_length=80)
     model = models.CharField(max_length=120)
+    # The family KIE.AI is asked in, whatever becomes of the catalogue. Empty in old rows.
+    family = models.CharField(max_length=20, blank=True, default="")
     generation_type = models.CharField(max_length=20)
     status = models.CharField(max_length=12, choices=Status, default=Status.PROCESSING)
     progress = models.PositiveSmallIntegerField(default=0)
@@ -222,6 +224,8 @@ class Video(models.Model):
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     last_polled_at = models.DateTimeField(null=True, blank=True)
     poll_count = models.PositiveIntegerField(default=0)
+    # How often in a row KIE.AI gave no usable answer about it.
+    polls_unanswered = models.PositiveSmallIntegerField(default=0)
     kie_state = models.CharField("KIE.AI's last word", max_length=40, blank=True, default="")
     kie_error_code = models.CharField(max_length=16, blank=True, default="")
     # Named by a callback while no task id was known: adopted once KIE.AI's record proves it ours.

@@ -14,15 +14,15 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import Video, VideoQuerySet
-from videostudio.health import is_worker_silent
+from videostudio.health import is_kie_away, is_worker_silent
 from videostudio.http import StudioRequest
 from videostudio.models import User
 
 PAGE_SIZE = 24
 # A page that slept through more than this is told in several answers.
 MOST_CHANGED = 100
-# A page asks this often whether the worker lives; the processes remember the answer for a moment.
-SILENCE_REMEMBERED_SECONDS = 5.0
+# A page asks this often whether all is well; the processes remember the answer for a moment.
+TROUBLE_REMEMBERED_SECONDS = 5.0
 
 
 @require_safe
@@ -70,8 +70,7 @@ def updates(request: StudioRequest) -> HttpResponse:
     """The cards that changed since the page last asked; 204 when none did."""
     latest = request.user.gallery_version
     since = _read_version(request.GET.get("since", ""), latest=latest)
-    was_silent = "silent" in request.GET
-    if since == latest and was_silent == _worker_is_silent():
+    if since == latest and request.GET.get("trouble", "") == _trouble():
         return HttpResponse(status=204)
     is_older = "older" in request.GET
     videos = Video.objects.for_user(request.user)
@@ -111,7 +110,7 @@ def _refresh_context(version: int, *, is_busy: bool, is_older: bool) -> dict[str
         "cursor": version,
         "is_busy": is_busy,
         "is_older": is_older,
-        "is_silent": is_busy and _worker_is_silent(),
+        "trouble": _trouble() if is_busy else "",
         "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
     }
 
@@ -190,12 +189,14 @@ def _read_key(text: str) -> tuple[datetime, uuid.UUID] | None:
         return None
 
 
-_silence: dict[str, float | bool] = {"asked": 0.0, "is_silent": False}
+_remembered: dict[str, float | str] = {"asked": 0.0, "trouble": ""}
 
 
-def _worker_is_silent() -> bool:
+def _trouble() -> str:
+    """What holds up everybody's videos: "worker", "kie", or "" for nothing."""
     # Asked by every open gallery every 10 s; the answer is the same for all of them.
     at = time.monotonic()
-    if at - _silence["asked"] > SILENCE_REMEMBERED_SECONDS or not _silence["asked"]:
-        _silence.update(asked=at, is_silent=is_worker_silent())
-    return bool(_silence["is_silent"])
+    if at - float(_remembered["asked"]) > TROUBLE_REMEMBERED_SECONDS or not _remembered["asked"]:
+        trouble = "worker" if is_worker_silent() else "kie" if is_kie_away() else ""
+        _remembered.update(asked=at, trouble=trouble)
+    return str(_remembered["trouble"])

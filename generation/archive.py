@@ -122,7 +122,7 @@ def _link(video: Video, *, client: KieClient) -> str:
     """KIE.AI's link; after a first failure a fresh one, for links die before records do."""
     if video.archive_attempts:
         with suppress(KieError):
-            snapshot = client.fetch_task(video.task_id, family=family_of(video.model))
+            snapshot = client.fetch_task(video.task_id, family=family_of(video.model, video.family))
             if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:
                 Video.objects.filter(pk=video.pk).update(video_url=snapshot.video_urls[0])
                 return snapshot.video_urls[0]

@@ -242,9 +242,9 @@ def offered() -> list[Provider]:
     ]
 
 
-def family_of(model: str) -> Family:
-    """The family of a video's model. Raises KeyError for a model we do not know."""
-    return _FAMILY_OF_MODEL[model]
+def family_of(model: str, name: str = "") -> Family:
+    """The family of that name, else the one this model is in. Raises KeyError for neither."""
+    return FAMILIES[name] if name else _FAMILY_OF_MODEL[model]
 
 
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:

@@ -1,42 +1,39 @@
 """One pass over the videos that are due: claim them, ask KIE.AI, write down what it said."""
 
 import logging
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import batched
-from queue import Empty, SimpleQueue
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import Q
 from django.utils.timezone import now
 
 from gallery.models import CLAIM, Stage, Status, Video, VideoQuerySet
+from generation import outage
+from generation.asking import Answer, Inquiry
 from generation.callbacks import names_video
 from generation.catalogue import family_of
 from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
-from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.kie.errors import KieError, KieNotSent, KieRefused
 from generation.kie.snapshot import TaskSnapshot
-from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, record, record_running
+from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, Look, record, record_running
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
 
-# A pass asks no longer than this into the future; what does not fit is due again in the next.
-HORIZON = timedelta(seconds=8)
+# A pass goes on a little longer than a tick: between it and the next one no turn is left unused.
+# Answers under way then may take their time, and its claims still outlive it.
+PASS = timedelta(seconds=11)
 # Without a budget of ours a pass takes at most so many videos at once.
 MOST_AT_ONCE = 1000
-# What has been learned is written at the latest after this long, however slow the rest is.
-FLUSH_SECONDS = 1.0
 MOST_ADOPTED_AT_ONCE = 20
+TURN_WAITS = timedelta(seconds=2)
 # KIE.AI asks for a pause without saying how long.
 USUAL_PAUSE_SECONDS = 2.0
-
-type Answer = tuple[Video, TaskSnapshot | KieError]
 
 
 @dataclass(slots=True)
@@ -68,12 +65,26 @@ class PollReport:
 
 
 def poll_due_videos(
-    *, client: KieClient, user: User | None = None, limit: int | None = None
+    *,
+    client: KieClient,
+    user: User | None = None,
+    limit: int | None = None,
+    when_finished: Callable[[], None] | None = None,
 ) -> PollReport:
-    """Ask KIE.AI about the videos that are due (of this person alone, if given)."""
+    """Ask KIE.AI about the videos that are due (of this person alone, if given).
+
+    `when_finished` is called as soon as some are done, while the pass goes on with the others.
+    """
+    if not outage.may_ask(client=client):
+        return PollReport()
     _adopt_offered(client=client)
     due = Video.objects.due(now())
-    return _poll(due.for_user(user) if user else due, client=client, limit=limit)
+    return _poll(
+        due.for_user(user) if user else due,
+        client=client,
+        limit=limit,
+        when_finished=when_finished,
+    )
 
 
 def checkable(ids: Collection[UUID]) -> VideoQuerySet:
@@ -99,11 +110,13 @@ def _adopt_offered(*, client: KieClient) -> None:
     token of this video. Whatever else a callback says, anybody could have written.
     """
     videos = Video.objects.offered(now()).claim(most=MOST_ADOPTED_AT_ONCE, until=now() + CLAIM)
-    turns = status_queries().reserve(len(videos), within=HORIZON) if videos else []
-    for video, moment in zip(videos, turns, strict=False):
-        sleep_until(moment)
+    for video in videos:
+        turn = status_queries().reserve(1, within=TURN_WAITS)
+        if not turn:
+            break
+        sleep_until(turn[0])
         try:
-            family = family_of(video.model)
+            family = family_of(video.model, video.family)
             snapshot = client.fetch_task(video.offered_task_id, family=family)
         except KieRefused as error:
             video.refuse_offer(why=str(error))
@@ -123,96 +136,71 @@ def _adopt(video: Video, snapshot: TaskSnapshot) -> None:
         video.refuse_offer(why="another video has it")
 
 
-def _poll(due: VideoQuerySet, *, client: KieClient, limit: int | None) -> PollReport:
+def _poll(
+    due: VideoQuerySet,
+    *,
+    client: KieClient,
+    limit: int | None,
+    when_finished: Callable[[], None] | None = None,
+) -> PollReport:
     at = now()
     most = min(limit or MOST_AT_ONCE, _most_per_pass())
     videos = due.claim(most=most, until=at + CLAIM, by="claimed_until")
-    turns = status_queries().reserve(len(videos), within=HORIZON) if videos else []
-    _put_back(videos[len(turns) :])
     report = PollReport()
-    running: list[tuple[Video, TaskSnapshot | None]] = []
-    for answer in _answers(list(zip(videos, turns, strict=False)), client=client):
-        if answer is None:
-            _write_running(running)
+    inquiry = Inquiry(videos, client=client, until=at + PASS)
+    looks: list[Look] = []
+    told = 0
+    for answer in inquiry:
+        if answer is not None:
+            report.checked += 1
+            _sort_in(answer, looks=looks, report=report)
             continue
-        report.checked += 1
-        _sort_in(answer, running=running, report=report)
-    _write_running(running)
+        record_running(looks)
+        looks.clear()
+        if when_finished and report.finished > told:
+            told = report.finished
+            when_finished()
+    record_running(looks)
+    _put_back(inquiry.unasked)
     if report.checked:
         logger.info("videos_polled %s", report)
+    if report.checked and inquiry.silences >= min(report.checked, outage.SUSPICIOUS):
+        outage.is_away(client=client)
+    if when_finished and report.finished > told:
+        when_finished()
     return report
 
 
 def _most_per_pass() -> int:
     rate = status_queries().rate
-    return MOST_AT_ONCE if rate is None else round(rate[0] / rate[1] * HORIZON.total_seconds()) or 1
+    return MOST_AT_ONCE if rate is None else round(rate[0] / rate[1] * PASS.total_seconds()) or 1
 
 
-def _put_back(videos: list[Video]) -> None:
-    """The budget is spent: these are for whoever has budget next."""
+def _put_back(videos: Collection[Video]) -> None:
+    """There was no time for these: they are for whoever comes next."""
     if videos:
         rows = Video.objects.filter(pk__in=[video.pk for video in videos])
         rows.update(claimed_until=None)
 
 
-def _answers(turns: list[tuple[Video, datetime]], *, client: KieClient) -> Iterator[Answer | None]:
-    """KIE.AI's answers as they come; None when none has come for a while.
-
-    The threads only ask. Everything is written by the thread that iterates, over one connection.
-    """
-    answers: SimpleQueue[Answer] = SimpleQueue()
-
-    def ask(turn: tuple[Video, datetime]) -> None:
-        video, moment = turn
-        sleep_until(moment)
-        answers.put((video, _ask(video, client=client)))
-
-    with ThreadPoolExecutor(max_workers=settings.KIE_STATUS_CONNECTIONS) as threads:
-        for turn in turns:
-            threads.submit(ask, turn)
-        left = len(turns)
-        while left:
-            try:
-                yield answers.get(timeout=FLUSH_SECONDS)
-                left -= 1
-            except Empty:
-                yield None
-
-
-def _ask(video: Video, *, client: KieClient) -> TaskSnapshot | KieError:
-    try:
-        return client.fetch_task(video.task_id, family=family_of(video.model))
-    except KieError as error:
-        return error
-    # One video whose answer breaks us must not stop the pass for the others.
-    except Exception as error:
-        logger.exception("task_unreadable video=%s task=%s", video.pk, video.task_id)
-        return KieUnclear(f"unreadable: {type(error).__name__}")
-
-
-def _sort_in(
-    answer: Answer,
-    *,
-    running: list[tuple[Video, TaskSnapshot | None]],
-    report: PollReport,
-) -> None:
+def _sort_in(answer: Answer, *, looks: list[Look], report: PollReport) -> None:
     video, said = answer
     if isinstance(said, KieError):
         report.unanswered += 1
         report.without_answer.append(video.pk)
         logger.info("task_unanswered video=%s task=%s: %s", video.pk, video.task_id, said)
-        if isinstance(said, KieNotSent) and said.code:
+        if isinstance(said, KieNotSent) and said.code and not said.is_silence:
             status_queries().pause(said.retry_after or USUAL_PAUSE_SECONDS)
         # One wrong answer never fails a video.
         if video.is_processing and not _give_up(video, report=report):
-            running.append((video, None))
+            looks.append(Look(video, None))
         return
     if record(video, said):
         report.finished += video.stage == Stage.SAVING
         report.failed += video.status == Status.FAILED
     elif video.is_processing and not _give_up(video, report=report):
         report.running += 1
-        running.append((video, said))
+        looks.append(Look(video, said))
 
 
 def _give_up(video: Video, *, report: PollReport) -> bool:
@@ -221,8 +209,3 @@ def _give_up(video: Video, *, report: PollReport) -> bool:
         return False
     report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
     return True
-
-
-def _write_running(running: list[tuple[Video, TaskSnapshot | None]]) -> None:
-    record_running(running, at=now())
-    running.clear()

@@ -2,7 +2,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, log
 from typing import Any
@@ -15,15 +16,25 @@ from django.utils.timezone import now
 from gallery.models import Stage, Video
 from generation.failures import sentence_for
 from generation.kie.snapshot import TaskSnapshot, TaskState
+from videostudio.models import Heartbeat
 
 logger = logging.getLogger(__name__)
 
-# How long after the acceptance, and how often from then on.
+# Until how long after the acceptance a video is asked about how often.
+OFTEN, SELDOM = timedelta(seconds=10), timedelta(minutes=5)
 SCHEDULE = (
-    (timedelta(minutes=2), timedelta(seconds=10)),
+    (timedelta(minutes=2), OFTEN),
     (timedelta(minutes=15), timedelta(seconds=20)),
 )
-SELDOM = timedelta(minutes=5)
+# KIE.AI calls when a task ends: asking only catches the call that was lost.
+WITH_CALLBACKS = (
+    (timedelta(minutes=2), timedelta(seconds=30)),
+    (timedelta(minutes=15), timedelta(minutes=1)),
+)
+# An address for callbacks proves nothing. One that arrived does, for so long.
+CALLBACKS_PROVE_FOR = timedelta(hours=6)
+# A video that gets no usable answer waits longer each time, and goes on within a minute after.
+LONGEST_WHILE_UNANSWERED = timedelta(seconds=40)
 # The answer came a little after the tick that asked: without this every other tick found nothing.
 SLACK = timedelta(seconds=2)
 # KIE.AI keeps a task's record for 14 days.
@@ -73,20 +84,36 @@ def _asked(video: Video) -> dict[str, Any]:
     return {"last_polled_at": now(), "poll_count": video.poll_count + 1}
 
 
-def record_running(videos: Iterable[tuple[Video, TaskSnapshot | None]], *, at: datetime) -> None:
-    """Note that these were asked about and still run (None: KIE.AI gave no usable answer).
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A question about a running video that was answered. No snapshot: not usably."""
+
+    video: Video
+    snapshot: TaskSnapshot | None
+
+
+def record_running(looks: Collection[Look]) -> None:
+    """Note that these were asked about and still run.
 
     Rows that get the same values share a statement. Unless the state is another one, no card
     changes: it counts its seconds by itself, and a person who looks at it is not disturbed.
     """
-    alike: defaultdict[tuple[timedelta, str, int], list[Video]] = defaultdict(list)
-    for video, snapshot in videos:
-        pause = pause_before_next_look(video, at=at)
+    if not looks:
+        return
+    at = now()
+    hears_callbacks = Heartbeat.objects.has_beaten(Heartbeat.CALLBACK, within=CALLBACKS_PROVE_FOR)
+    alike: defaultdict[tuple[timedelta, str, int, int], list[Video]] = defaultdict(list)
+    for look in looks:
+        video, snapshot = look.video, look.snapshot
+        unanswered = 0 if snapshot else video.polls_unanswered + 1
+        pause = pause_before_next_look(
+            video, at=at, unanswered=unanswered, hears_callbacks=hears_callbacks
+        )
         kie_state = snapshot.kie_state if snapshot else video.kie_state
         known = snapshot.progress if snapshot else None
         progress = known if known is not None else estimated_progress(video, at=at)
-        alike[pause, kie_state, progress].append(video)
-    for (pause, kie_state, progress), group in alike.items():
+        alike[pause, kie_state, progress, unanswered].append(video)
+    for (pause, kie_state, progress, unanswered), group in alike.items():
         rows = Video.objects.filter(pk__in=[video.pk for video in group], stage=Stage.RUNNING)
         # The state is a word on the card; the bar moves by itself in the browser.
         changed = [video.pk for video in group if video.kie_state != kie_state]
@@ -96,6 +123,7 @@ def record_running(videos: Iterable[tuple[Video, TaskSnapshot | None]], *, at: d
                 claimed_until=None,
                 last_polled_at=at,
                 poll_count=F("poll_count") + 1,
+                polls_unanswered=unanswered,
                 kie_state=kie_state,
                 # An answer that was under way for long must not set the bar back.
                 progress=Greatest(F("progress"), Value(progress)),
@@ -104,10 +132,19 @@ def record_running(videos: Iterable[tuple[Video, TaskSnapshot | None]], *, at: d
                 Video.objects.note_changes(changed)
 
 
-def pause_before_next_look(video: Video, *, at: datetime) -> timedelta:
-    """Every tick at first, seldom once it is stuck."""
+def pause_before_next_look(
+    video: Video, *, at: datetime, unanswered: int = 0, hears_callbacks: bool = False
+) -> timedelta:
+    """Every tick at first and around the time it usually takes, seldom once it is stuck."""
     age = at - (video.accepted_at or video.created_at)
-    return next((pause for until, pause in SCHEDULE if age < until), SELDOM)
+    schedule = WITH_CALLBACKS if hears_callbacks else SCHEDULE
+    pause = next((pause for until, pause in schedule if age < until), SELDOM)
+    usual = timedelta(seconds=video.expected_seconds or 0)
+    if pause < SELDOM and not hears_callbacks and usual / 2 < age < usual * 2:
+        pause = OFTEN
+    if not unanswered or pause >= LONGEST_WHILE_UNANSWERED:
+        return pause
+    return min(pause * (1 << min(unanswered, 5)), LONGEST_WHILE_UNANSWERED)
 
 
 def estimated_progress(video: Video, *, at: datetime) -> int:

@@ -89,6 +89,7 @@ class GenerationRequest:
             "prompt": self.prompt,
             "provider": self.provider.key,
             "model": self.mode.model,
+            "family": self.mode.family.name,
             "generation_type": self.mode.generation_type,
             "parameters": dict(self.values),
             "aspect_ratio": str(self.values.get("aspect_ratio") or ""),

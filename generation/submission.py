@@ -4,7 +4,7 @@ Only what provably never reached KIE.AI is sent again; whatever is unclear waits
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
@@ -15,11 +15,13 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from gallery.models import ASK_AFTER, CLAIM, Stage, Video
+from generation import outage
+from generation.acceptance import keep_acceptance, write_down_kept_acceptances
 from generation.callbacks import callback_url
 from generation.catalogue import PROVIDERS, Mode
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
-from generation.kie.errors import KieNotSent, KieRefused, KieUnclear
+from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
 from generation.request import GenerationRequest
 from videostudio.models import User
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 # A page waits this long for its turn in the creation budget; then the video waits in the queue.
 PATIENCE = timedelta(seconds=2)
+# Others have taken turns while a picture was on its way to KIE.AI.
+LONGER_FOR_AN_UPLOAD = timedelta(seconds=8)
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 GIVE_UP_SENDING_AFTER = timedelta(hours=24)
 # Nothing happens to an unconfirmed video by itself; it is looked at as often as every other.
@@ -59,6 +63,10 @@ def submit_video(
     # Committed before the call: a crash at any point leaves a row that tells the truth.
     video, is_new = _insert(user=user, request=request, idempotency_key=idempotency_key)
     if not is_new:
+        return video
+    if outage.is_known():
+        # Nobody waits at the form for what does not answer.
+        _put_back([video])
         return video
     try:
         send_video(video, client=client, patience=PATIENCE)
@@ -108,29 +116,49 @@ def _insert(
     return video, True
 
 
-def send_video(video: Video, *, client: KieClient, patience: timedelta) -> None:
-    """Hand a queued video to KIE.AI, if its turn comes within `patience`. Raises KieRefused."""
-    turn = creations().reserve(1, within=patience)
-    if not turn:
-        Video.objects.filter(pk=video.pk, stage=Stage.QUEUED).update(next_poll_at=now())
-        return
-    sleep_until(turn[0])
+def send_video(video: Video, *, client: KieClient, patience: timedelta) -> KieError | None:
+    """Hand a queued video to KIE.AI, if its turn comes within `patience`. Raises KieRefused.
+
+    Returns what went wrong on the way; the row says what that means for it.
+    """
+    if not creations().has_room(within=patience):
+        _put_back([video])
+        return None
     # The winner of this step, and nobody else, calls KIE.AI for this video.
     if not video.claim_sending(until=now() + 2 * CLAIM):
-        return
+        return None
     try:
         mode = _mode_of(video)
-        body = mode.family.body(video.model, _input_of(video, mode, client), callback_url(video.pk))
+        # First of all the pictures: a turn that waited for an upload would meet the next ones.
+        fields = _input_of(video, mode, client)
+        body = mode.family.body(video.model, fields, callback_url(video.pk))
+        _await_turn(patience + LONGER_FOR_AN_UPLOAD)
         task_id = client.create_task(body, family=mode.family)
     except KieNotSent as error:
         _send_later(video, error)
+        return error
     except KieUnclear as error:
         logger.warning("creation_unclear video=%s: %s", video.pk, error)
         video.mark_unconfirmed(why=str(error), at=now() + LOOK_AT_UNCONFIRMED)
-    else:
-        # Written before the row: should the database be gone now, the log knows the task.
-        logger.info("video_accepted video=%s task=%s", video.pk, task_id)
-        video.mark_accepted(task_id=task_id)
+        return error
+    # Written before the row: should the database be gone now, the log knows the task.
+    logger.info("video_accepted video=%s task=%s", video.pk, task_id)
+    keep_acceptance(video, task_id=task_id)
+    return None
+
+
+def _put_back(videos: Collection[Video]) -> None:
+    """These wait for their turn again: whoever has one next sends them."""
+    rows = Video.objects.filter(pk__in=[video.pk for video in videos], stage=Stage.QUEUED)
+    rows.update(next_poll_at=now())
+
+
+def _await_turn(patience: timedelta) -> None:
+    """Wait for a turn in the creation budget. Raises KieNotSent when none comes in that time."""
+    turn = creations().reserve(1, within=patience)
+    if not turn:
+        raise KieNotSent("no turn in the creation budget")
+    sleep_until(turn[0])
 
 
 def _mode_of(video: Video) -> Mode:
@@ -171,11 +199,17 @@ def _send_later(video: Video, error: KieNotSent) -> None:
 def send_queued_videos(*, client: KieClient, limit: int = 20) -> int:
     """One pass over the videos that wait for their turn. Returns how many were looked at."""
     at = now()
+    write_down_kept_acceptances()
     _give_up_what_was_too_late(at)
+    if not Video.objects.to_send(at).exists() or not outage.may_ask(client=client):
+        return 0
     queued = Video.objects.to_send(at).claim(most=limit, until=at + CLAIM)
-    for video in queued:
+    for number, video in enumerate(queued, start=1):
         try:
-            send_video(video, client=client, patience=timedelta(seconds=1))
+            trouble = send_video(video, client=client, patience=timedelta(seconds=1))
+            if trouble and trouble.is_silence and outage.is_away(client=client):
+                _put_back(queued[number:])
+                break
         except KieRefused as refusal:
             # Nobody is waiting at the form any more: the card says why.
             video.mark_failed(

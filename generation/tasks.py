@@ -35,12 +35,22 @@ def send_queued_videos() -> None:
 
 @shared_task
 def poll_videos() -> None:
-    """Every tick, and after each nudge. Two at once share the videos between them."""
+    """Every tick. Two at once share the videos between them."""
     Heartbeat.objects.beat(Heartbeat.WORKER)
     archive.complete_with_link()
-    report = poll_due_videos(client=KieClient.from_settings())
-    if report.finished:
-        nudge(archive_videos)
+    _poll()
+
+
+@shared_task
+def poll_nudged_videos() -> None:
+    """KIE.AI has called back, which proves that its calls arrive."""
+    Heartbeat.objects.beat(Heartbeat.CALLBACK)
+    _poll()
+
+
+def _poll() -> None:
+    client = KieClient.from_settings()
+    poll_due_videos(client=client, when_finished=lambda: nudge(archive_videos))
 
 
 @shared_task

@@ -160,7 +160,7 @@ def sandbox(tmp_path, settings):
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     """What a process keeps for a moment must not pass from one test to the next."""
-    views._silence.update(asked=0.0, is_silent=False)
+    views._remembered.update(asked=0.0, trouble="")
     _shared_client.cache_clear()
 
 

@@ -21,7 +21,8 @@ FLOORS = (
     ),
     ("generation.tasks",),
     ("generation.submission", "generation.polling", "generation.archive"),
-    ("generation.recording",),
+    ("generation.recording", "generation.asking", "generation.acceptance"),
+    ("generation.outage",),
     (
         "generation.forms",
         "generation.request",

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
 from videostudio.celery import app
-from videostudio.models import Heartbeat
+from videostudio.models import Heartbeat, Outage
 
 # Three ticks of beat, and some breath.
 SILENCE = timedelta(seconds=45)
@@ -35,6 +35,11 @@ def ready(request: HttpRequest) -> JsonResponse:
 def is_worker_silent() -> bool:
     """Has no worker looked at the videos for several ticks?"""
     return Heartbeat.objects.silent(Heartbeat.WORKER, longer_than=SILENCE)
+
+
+def is_kie_away() -> bool:
+    """Has KIE.AI as a whole stopped answering?"""
+    return Outage.objects.is_ongoing(Outage.KIE)
 
 
 def _database_works() -> bool:

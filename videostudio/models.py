@@ -49,15 +49,21 @@ class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
         """Note that this part of the studio is alive."""
         self.update_or_create(name=name, defaults={"at": at or timezone.now()})
 
+    def has_beaten(self, name: str, *, within: timedelta) -> bool:
+        """Has this part been heard of in that time?"""
+        return self.filter(name=name, at__gt=timezone.now() - within).exists()
+
     def silent(self, name: str, *, longer_than: timedelta) -> bool:
         """Has this part not been heard of for so long, or never?"""
-        return not self.filter(name=name, at__gt=timezone.now() - longer_than).exists()
+        return not self.has_beaten(name, within=longer_than)
 
 
 class Heartbeat(models.Model):
     """The last sign of life of one part of the studio; in the database, where all can see it."""
 
     WORKER = "worker"
+    # KIE.AI's callbacks: while they arrive, asking can wait a little longer.
+    CALLBACK = "callback"
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()
@@ -66,3 +72,40 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at:%H:%M:%S}"
+
+
+class OutageQuerySet(models.QuerySet["Outage"]):
+    """A service that has stopped answering is asked seldom, by one process at a time."""
+
+    def begin(self, name: str, *, why: str, at: datetime, pause: timedelta) -> None:
+        """Note that this service does not answer. One that is known to be away stays so."""
+        self.get_or_create(name=name, defaults={"since": at, "try_again_at": at + pause})
+        self.filter(name=name).update(why=why[:200])
+
+    def end(self, name: str) -> bool:
+        """Note that it answers. True for whoever noticed first."""
+        return self.filter(name=name).delete()[0] == 1
+
+    def is_ongoing(self, name: str) -> bool:
+        return self.filter(name=name).exists()
+
+    def claim_try(self, name: str, *, at: datetime, pause: timedelta) -> bool:
+        """May this process try whether it answers again? One may, once per pause."""
+        row = self.filter(name=name, try_again_at__lte=at)
+        return row.update(try_again_at=at + pause) == 1
+
+
+class Outage(models.Model):
+    """A service outside that does not answer now. No row: it does, as far as we know."""
+
+    KIE = "kie"
+
+    name = models.CharField(max_length=40, primary_key=True)
+    since = models.DateTimeField()
+    try_again_at = models.DateTimeField()
+    why = models.CharField(max_length=200, blank=True, default="")
+
+    objects = OutageQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} away since {self.since:%H:%M:%S}"

@@ -10,10 +10,10 @@ from typing import IO, Any
 
 import requests
 from django.conf import settings
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from . import snapshot as said
+from .deadline import DeadlineAdapter
 from .errors import KieError, KieNotSent, KieRefused, KieUnclear
 from .families import Family
 from .snapshot import TaskSnapshot
@@ -31,6 +31,7 @@ USER_AGENT = "Mozilla/5.0 (compatible; VideoStudio/0.1)"
 NEVER_CONNECTED = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
 # KIE.AI's codes for "not now": refused unread, and not queued. Source: docs.kie.ai, status codes.
 RATE_LIMITED, MAINTENANCE = 429, 455
+KEY_REFUSED = 401
 
 
 class KieClient:
@@ -48,7 +49,7 @@ class KieClient:
             {"Authorization": f"Bearer {api_key}", "User-Agent": USER_AGENT, "Accept": "*/*"}
         )
         # urllib3 must not repeat by itself what may have been charged.
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+        adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -146,12 +147,16 @@ def _failed_call(error: Exception) -> KieError:
     name = type(error).__name__
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.ConnectionError) and isinstance(reason, NEVER_CONNECTED):
-        return KieNotSent(f"no connection: {type(reason).__name__}", user_message=UNREACHABLE)
+        return _unreachable(f"no connection: {type(reason).__name__}")
     if _is_from_handshake(error):
-        return KieNotSent("TLS handshake failed", user_message=UNREACHABLE)
+        return _unreachable("TLS handshake failed")
     if isinstance(error, requests.ConnectTimeout):
-        return KieNotSent("connect timeout", user_message=UNREACHABLE)
-    return KieUnclear(f"no answer: {name}")
+        return _unreachable("connect timeout")
+    return KieUnclear(f"no answer: {name}", is_silence=True)
+
+
+def _unreachable(why: str) -> KieNotSent:
+    return KieNotSent(why, user_message=UNREACHABLE, is_silence=True)
 
 
 def _is_from_handshake(error: BaseException | None) -> bool:
@@ -187,21 +192,29 @@ def _envelope_data(response: requests.Response, body: bytes) -> Any:
             code=code,
             user_message=REASONS[code],
             retry_after=_seconds(response.headers.get("Retry-After")),
+            is_silence=code == MAINTENANCE,
         )
     data = envelope.get("data")
     if isinstance(data, Mapping) and said.task_id(data.get("taskId")):
         raise KieUnclear(f"{code} with a task id", code=code)
-    raise KieRefused(f"{code} {message}", code=code, user_message=reason_for(code, message))
+    raise KieRefused(
+        f"{code} {message}",
+        code=code,
+        user_message=reason_for(code, message),
+        is_silence=code == KEY_REFUSED,
+    )
 
 
 def _without_envelope(response: requests.Response) -> KieError:
     status = response.status_code
     if status == 403:
-        return KieRefused("HTTP 403 from the edge", code=403, user_message=REASONS[403])
+        return KieRefused(
+            "HTTP 403 from the edge", code=403, user_message=REASONS[403], is_silence=True
+        )
     if status == RATE_LIMITED:
         wait = _seconds(response.headers.get("Retry-After"))
         return KieNotSent("HTTP 429", code=429, user_message=REASONS[429], retry_after=wait)
-    return KieUnclear(f"HTTP {status} without an envelope", code=status)
+    return KieUnclear(f"HTTP {status} without an envelope", code=status, is_silence=True)
 
 
 def _seconds(header: str | None) -> float | None:

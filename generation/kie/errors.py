@@ -7,10 +7,15 @@ class KieError(Exception):
     Neither ever holds the key: messages are made of codes and of KIE.AI's cleaned words.
     """
 
-    def __init__(self, message: str, *, code: int = 0, user_message: str = "") -> None:
+    def __init__(
+        self, message: str, *, code: int = 0, user_message: str = "", is_silence: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.user_message = user_message or "KIE.AI gave no usable answer."
+        # It says something about KIE.AI as a whole and nothing about this call: no connection, a
+        # gateway's page, maintenance, a key that is not heard at all.
+        self.is_silence = is_silence
 
 
 class KieRefused(KieError):
@@ -26,9 +31,10 @@ class KieNotSent(KieError):
         *,
         code: int = 0,
         user_message: str = "",
+        is_silence: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, code=code, user_message=user_message)
+        super().__init__(message, code=code, user_message=user_message, is_silence=is_silence)
         # Seconds that KIE.AI asked us to wait, where it did.
         self.retry_after = retry_after
 

@@ -264,7 +264,7 @@ def main():
             "-m granian --interface wsgi videostudio.wsgi:application --workers 1 "
             f"--blocking-threads 4 --port {WEB_PORT} --no-ws --log-level error"
         )
-        celery = "-m celery -A videostudio worker --beat --pool threads --concurrency 4 -l ERROR"
+        celery = "-m celery -A videostudio worker --beat --pool threads --concurrency 8 -l ERROR"
         with (
             process("-m", "tests.bench.upstream", str(UPSTREAM_PORT)),
             process(*granian.split()) as web,

@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from gallery.models import Stage, Video
 from generation.kie.client import KieClient
 from generation.submission import send_queued_videos
-from videostudio.models import Heartbeat
+from videostudio.models import Heartbeat, Outage
 
 HTMX = {"HX-Request": "true"}
 
@@ -259,18 +259,37 @@ def test_a_silent_worker_is_told_once_and_its_return_too(alice_client, make_vide
     make_video()
     url = updates_url(alice_client.get("/"))
     Heartbeat.objects.update(at=now() - timedelta(minutes=5))
-    views._silence.update(asked=0.0)
+    views._remembered.update(asked=0.0)
 
     news = alice_client.get(url)
     again = alice_client.get(updates_url(news))
     Heartbeat.objects.beat(Heartbeat.WORKER)
-    views._silence.update(asked=0.0)
+    views._remembered.update(asked=0.0)
     back = alice_client.get(updates_url(news))
 
     assert "background worker is not answering" in news.content.decode()
     assert again.status_code == 204
     assert "not answering" not in back.content.decode()
     assert back.status_code == 200
+
+
+def test_kie_being_away_is_told_once_and_its_return_too(alice_client, make_video):
+    from gallery import views
+
+    make_video()
+    url = updates_url(alice_client.get("/"))
+    Outage.objects.begin(Outage.KIE, why="no connection", at=now(), pause=timedelta(seconds=15))
+    views._remembered.update(asked=0.0)
+
+    news = alice_client.get(url)
+    again = alice_client.get(updates_url(news))
+    Outage.objects.end(Outage.KIE)
+    views._remembered.update(asked=0.0)
+    back = alice_client.get(updates_url(news))
+
+    assert "KIE.AI is not answering; your videos are safe." in news.content.decode()
+    assert again.status_code == 204
+    assert "not answering" not in back.content.decode()
 
 
 def test_an_expired_session_sends_the_whole_page_to_sign_in(client, db):

@@ -272,13 +272,13 @@ def test_a_429_pauses_everybody_and_loses_nothing(make_video, kie, settings):
 
 def test_a_late_answer_cannot_take_back_what_is_settled(make_completed, kie):
     from generation.kie.families import read_market_task
-    from generation.recording import record, record_running
+    from generation.recording import Look, record, record_running
 
     video = make_completed()
     stale = Video.objects.get(pk=video.pk)
 
     late = record(stale, read_market_task(says("fail", failMsg="late news")["data"]))
-    record_running([(stale, read_market_task(says("generating")["data"]))], at=now())
+    record_running([Look(stale, read_market_task(says("generating")["data"]))])
 
     video.refresh_from_db()
     assert not late
@@ -316,13 +316,13 @@ def test_a_task_that_never_ends_is_given_up_after_two_weeks(make_video, kie):
 
 
 def test_an_answer_that_was_under_way_for_long_does_not_set_the_bar_back(make_video):
-    from generation.recording import record_running
+    from generation.recording import Look, record_running
 
     video = make_video(progress=10)
     stale = Video.objects.get(pk=video.pk)
     Video.objects.filter(pk=video.pk).update(progress=60)
 
-    record_running([(stale, None)], at=now())
+    record_running([Look(stale, None)])
 
     video.refresh_from_db()
     assert video.progress == 60

@@ -160,6 +160,7 @@ def test_a_request_makes_a_row():
         "prompt": "a red kite",
         "provider": "kie-veo3-fast",
         "model": "veo3_fast",
+        "family": "veo",
         "generation_type": "text2vid",
         "parameters": values,
         "aspect_ratio": "9:16",

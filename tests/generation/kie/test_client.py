@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from decimal import Decimal
 
@@ -549,6 +550,32 @@ def test_an_answer_that_stops_halfway_is_unclear(serve, monkeypatch):
     done.set()
 
     assert type(error) is KieUnclear
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_an_answer_that_comes_drop_by_drop_is_not_waited_for(serve, monkeypatch, part):
+    done = threading.Event()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(CREATED)}\r\n\r\n".encode()
+
+    def drip(connection):
+        if part == "body":
+            connection.sendall(head)
+        for byte in head + CREATED if part == "head" else CREATED:
+            with suppress(OSError):
+                connection.sendall(bytes([byte]))
+            if done.wait(0.05):
+                return
+
+    server = serve(drip)
+    monkeypatch.setitem(KieClient._call.__kwdefaults__, "read_seconds", 0.3)
+    started = time.monotonic()
+
+    error = kie_error(create, client_of(server.url))
+    took = time.monotonic() - started
+    done.set()
+
+    assert type(error) is KieUnclear
+    assert took < 2
 
 
 def assert_never_sent(error):

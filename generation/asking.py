@@ -1,0 +1,110 @@
+"""Asking KIE.AI about many tasks at once, within the budget that all processes share."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+
+from django.conf import settings
+from django.utils.timezone import now
+
+from gallery.models import Video
+from generation.catalogue import family_of
+from generation.kie.budget import sleep_until, status_queries
+from generation.kie.client import KieClient
+from generation.kie.errors import KieError, KieUnclear
+from generation.kie.snapshot import TaskSnapshot
+from generation.outage import SUSPICIOUS
+
+logger = logging.getLogger(__name__)
+
+# Turns are taken a moment ahead and no further: a nudged video of another process comes between.
+AHEAD = timedelta(seconds=1)
+# A turn that was missed by this much is another call's by now.
+PUNCTUAL = timedelta(seconds=0.5)
+LOOK_UP_SECONDS = 0.2
+# What has been learned is written at the latest after this long, however much more comes.
+REST_SECONDS = 1.0
+
+type Answer = tuple[Video, TaskSnapshot | KieError]
+
+
+class Inquiry:
+    """One round of questions. Iterated, it yields the answers as they come.
+
+    The threads only ask. Everything is written by the thread that iterates, over one connection;
+    None now and then gives it time to write. What was not asked in the end is in `unasked`: there
+    was no more time, or KIE.AI did not answer anybody.
+    """
+
+    def __init__(self, videos: Sequence[Video], *, client: KieClient, until: datetime) -> None:
+        self.unasked: list[Video] = []
+        # Questions in a row that brought no word of KIE.AI's, not even a refusal.
+        self.silences = 0
+        self._waiting = deque(videos)
+        self._client = client
+        self._until = until
+        self._answers: SimpleQueue[tuple[Video, TaskSnapshot | KieError | None]] = SimpleQueue()
+
+    def __iter__(self) -> Iterator[Answer | None]:
+        budget = status_queries()
+        under_way = 0
+        ahead_until = now()
+        rested_at = time.monotonic()
+        with ThreadPoolExecutor(max_workers=settings.KIE_STATUS_CONNECTIONS) as threads:
+            while self._waiting or under_way:
+                at = now()
+                if self._is_over(at):
+                    self._drop()
+                elif self._waiting and ahead_until - at < AHEAD / 2:
+                    for moment in budget.reserve(len(self._waiting), within=AHEAD):
+                        threads.submit(self._ask, self._waiting.popleft(), moment)
+                        under_way += 1
+                        ahead_until = moment
+                if time.monotonic() - rested_at > REST_SECONDS:
+                    rested_at = time.monotonic()
+                    yield None
+                try:
+                    video, said = self._answers.get(timeout=LOOK_UP_SECONDS)
+                except Empty:
+                    continue
+                under_way -= 1
+                if said is None:
+                    self.unasked.append(video)
+                    continue
+                yield video, said
+
+    def _is_over(self, at: datetime) -> bool:
+        return at > self._until or self.silences >= SUSPICIOUS
+
+    def _drop(self) -> None:
+        self.unasked += self._waiting
+        self._waiting.clear()
+
+    def _ask(self, video: Video, moment: datetime) -> None:
+        sleep_until(moment)
+        at = now()
+        is_late = settings.KIE_STATUS_RATE is not None and at - moment > PUNCTUAL
+        if is_late or self._is_over(at):
+            self._answers.put((video, None))
+            return
+        said = ask_about(video, client=self._client)
+        is_silence = isinstance(said, KieError) and said.is_silence
+        # Counted here: the next thread is to know before the answer has been written down.
+        self.silences = self.silences + 1 if is_silence else 0
+        self._answers.put((video, said))
+
+
+def ask_about(video: Video, *, client: KieClient) -> TaskSnapshot | KieError:
+    """What KIE.AI says about this video's task, or why it said nothing."""
+    try:
+        return client.fetch_task(video.task_id, family=family_of(video.model, video.family))
+    except KieError as error:
+        return error
+    # One video whose answer breaks us must not stop the round for the others.
+    except Exception as error:
+        logger.exception("task_unreadable video=%s task=%s", video.pk, video.task_id)
+        return KieUnclear(f"unreadable: {type(error).__name__}")

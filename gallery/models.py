@@ -54,10 +54,13 @@ class VideoQuerySet(models.QuerySet["Video"]):
         )
 
     def due(self, at: datetime) -> Self:
-        """Videos KIE.AI should be asked about at that moment, longest overdue first."""
-        running = self.kept().processing().filter(stage=Stage.RUNNING, next_poll_at__lte=at)
+        """Videos KIE.AI should be asked about at that moment, longest overdue first.
+
+        Also those that somebody gave up while KIE.AI worked on: what was paid for may yet come.
+        """
+        asked = self.kept().filter(Q(stage=Stage.RUNNING) | Q(status=Status.FAILED))
         unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=at)
-        return running.filter(unclaimed).order_by("next_poll_at")
+        return asked.filter(unclaimed, next_poll_at__lte=at).order_by("next_poll_at")
 
     def to_send(self, at: datetime) -> Self:
         """Videos that wait for their turn to be handed to KIE.AI, longest waiting first."""
@@ -306,7 +309,9 @@ class Video(models.Model):
             ),
             models.Index(fields=["user", "version"], name="video_changed"),
             models.Index(
-                fields=["next_poll_at"], name="video_due", condition=Q(status=Status.PROCESSING)
+                fields=["next_poll_at"],
+                name="video_due",
+                condition=Q(next_poll_at__isnull=False),
             ),
             models.Index(fields=["user"], name="video_changing", condition=CHANGING),
             models.Index(
@@ -358,6 +363,11 @@ class Video(models.Model):
         return self.stage == Stage.UNCONFIRMED and self.created_at < now() - ASK_AFTER
 
     @property
+    def may_be_attached(self) -> bool:
+        """Does it lack a task that KIE.AI may have made all the same?"""
+        return not self.task_id and self.stage == Stage.UNCONFIRMED
+
+    @property
     def settles_in(self) -> timedelta:
         """How long it took, or has taken so far."""
         return (self.completed_at or now()) - self.created_at
@@ -388,7 +398,8 @@ class Video(models.Model):
         )
         # In this order: what was given up stays so, and cannot slip through between the two.
         given_up = Video.objects.filter(pk=self.pk, status=Status.FAILED, task_id="")
-        if not accepted and given_up.update(task_id=task_id, accepted_at=at):
+        known = {"task_id": task_id, "accepted_at": at, "next_poll_at": at}
+        if not accepted and given_up.update(**known):
             self.events.create(what="accepted after it was given up", detail=task_id)
         return accepted
 
@@ -436,10 +447,9 @@ class Video(models.Model):
             stage=Stage.SAVING,
             completed_at=None,
             error_message="",
-            succeeded_at=at,
             next_poll_at=at + PATIENCE_WITH_SAVING,
             next_archive_at=at,
-            **facts,
+            **{"succeeded_at": at} | facts,
         )
 
     def mark_completed(self, *, event: str = "completed", **facts: Any) -> bool:
@@ -456,11 +466,18 @@ class Video(models.Model):
         )
 
     def mark_failed(
-        self, *, error_message: str, by: str = "", only: Q | None = None, **facts: Any
+        self,
+        *,
+        error_message: str,
+        by: str = "",
+        only: Q | None = None,
+        look_again_at: datetime | None = None,
+        **facts: Any,
     ) -> bool:
         """PROCESSING → FAILED, once. What KIE.AI has finished is no longer a failure.
 
-        `only`: what must also be true of the row at that moment.
+        `only`: what must also be true of the row at that moment. `look_again_at`: when to ask
+        KIE.AI all the same, where it was not KIE.AI that ended it.
         """
         return self._move(
             Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING) & (only or Q()),
@@ -471,9 +488,13 @@ class Video(models.Model):
             stage=Stage.SETTLED,
             error_message=error_message,
             completed_at=now(),
-            next_poll_at=None,
+            next_poll_at=look_again_at,
             **facts,
         )
+
+    def stop_looking(self) -> None:
+        """KIE.AI has ended what was given up here before: there is nothing more to come."""
+        Video.objects.filter(pk=self.pk, status=Status.FAILED).update(next_poll_at=None)
 
     def keep_file(self, **facts: Any) -> bool:
         """The file is with us. A video that waited for it is completed, once."""

@@ -1,15 +1,25 @@
 """The operators' desk: what is stuck, and what can be done about it."""
 
 from typing import Any
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils.decorators import method_decorator
 from django.utils.text import Truncator
 from django.utils.timezone import now
+from django.views.decorators.http import require_http_methods, require_POST
 
 from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet
 from generation import tasks
+from generation.kie.client import KieClient
+from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
+from videostudio.models import User
 
 CHECKABLE = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
 BY_OPERATOR = "An operator has marked this video as failed. Please try again."
@@ -110,6 +120,8 @@ class VideoAdmin(admin.ModelAdmin):
     view_on_site = False
     inlines = (EventInline,)
     actions = ("check_now", "mark_as_failed")
+    change_list_template = "admin/videos.html"
+    change_form_template = "admin/video.html"
 
     @admin.display(description="video", ordering="id")
     def words(self, video: Video) -> str:
@@ -162,7 +174,88 @@ class VideoAdmin(admin.ModelAdmin):
     @admin.action(description="Mark as failed", permissions=["change"])
     def mark_as_failed(self, request: HttpRequest, videos: VideoQuerySet) -> None:
         marked = sum(
-            video.mark_failed(error_message=BY_OPERATOR, by=request.user.get_username())
+            video.mark_failed(
+                error_message=BY_OPERATOR,
+                by=request.user.get_username(),
+                # KIE.AI may finish it all the same: then it is brought home.
+                look_again_at=now() if video.task_id else None,
+            )
             for video in videos.filter(status=Status.PROCESSING)
         )
         self.message_user(request, f"{marked} video(s) marked as failed.")
+
+    # --- Tasks that KIE.AI has and we do not ------------------------------------------------
+
+    def get_urls(self) -> list[Any]:
+        guard = self.admin_site.admin_view
+        return [
+            path("recover/", guard(self.recover), name="recover_tasks"),
+            path("<uuid:pk>/attach/", guard(self.attach), name="attach_task"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
+    def recover(self, request: HttpRequest) -> HttpResponse:
+        """Paste the ids of tasks, and say whose videos they become."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form = RecoverForm(request.POST or None)
+        if form.is_valid():
+            for task_id in form.cleaned_data["task_ids"]:
+                self._recover(request, task_id, user=form.cleaned_data["user"])
+            tasks.nudge(tasks.archive_videos)
+            return redirect("admin:gallery_video_changelist")
+        context = self.admin_site.each_context(request) | {
+            "form": form,
+            "title": "Recover tasks",
+            "opts": self.opts,
+        }
+        return render(request, "admin/recover.html", context)
+
+    def _recover(self, request: HttpRequest, task_id: str, *, user: User) -> None:
+        try:
+            found = recover_task(
+                task_id,
+                user=user,
+                client=KieClient.from_settings(),
+                by=request.user.get_username(),
+            )
+        except NotRecovered as error:
+            self.message_user(request, f"Not {task_id}: {error}", messages.ERROR)
+        else:
+            what = "Recovered" if found.is_new else "Known already:"
+            self.message_user(request, f"{what} {task_id} as video {found.video.pk}.")
+
+    @method_decorator(require_POST)
+    def attach(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Give a video that lost its creation's answer the task an operator has found."""
+        video = get_object_or_404(Video, pk=pk)
+        if not self.has_change_permission(request, video):
+            raise PermissionDenied
+        try:
+            attach_task(
+                video,
+                request.POST.get("task_id", ""),
+                client=KieClient.from_settings(),
+                by=request.user.get_username(),
+            )
+        except NotRecovered as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            tasks.nudge(tasks.archive_videos)
+            self.message_user(request, "The task is attached; the video goes on.")
+        return redirect("admin:gallery_video_change", pk)
+
+
+class RecoverForm(forms.Form):
+    """The ids of tasks, and whose videos they become."""
+
+    user = forms.ModelChoiceField(User.objects.order_by("username"), label="Whose videos")
+    task_ids = forms.CharField(
+        label="Task ids",
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text="One per line; from KIE.AI's log (kie.ai/logs), up to 14 days old.",
+    )
+
+    def clean_task_ids(self) -> list[str]:
+        return ids_in(self.cleaned_data["task_ids"])

@@ -29,6 +29,12 @@ def video_named_by(token: str) -> UUID | None:
         return None
 
 
+def video_in(url: str) -> UUID | None:
+    """The video that this address, as KIE.AI echoes it, names; None for an address not ours."""
+    _, found, token = url.rstrip("/").rpartition(PATH)
+    return video_named_by(token) if found else None
+
+
 def names_video(url: str, video_id: UUID) -> bool:
     """Does this address, as KIE.AI echoes it, carry our token of that video?"""
-    return url.rstrip("/").endswith(f"{PATH}{token_of(video_id)}")
+    return video_in(url) == video_id

@@ -28,6 +28,8 @@ from django.conf import settings
 from generation.kie.families import FAMILIES, Family
 
 USD_PER_CREDIT = Decimal("0.005")
+# A text of a request that is no prompt.
+MOST_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,21 @@ class Setting:
     def words_for(self, value: Any) -> str:
         """This value as people read it."""
         return _words(self.name, value)
+
+    def accepts(self, value: Any) -> bool:
+        """Could this value have been chosen here?"""
+        if self.choices:
+            return any(choice.value == value for choice in self.choices)
+        match self.kind:
+            case "boolean":
+                return isinstance(value, bool)
+            case "integer" | "number":
+                is_number = isinstance(value, int | float) and not isinstance(value, bool)
+                low, high = self.minimum, self.maximum
+                return is_number and (
+                    (low is None or value >= low) and (high is None or value <= high)
+                )
+        return isinstance(value, str) and len(value) <= (self.longest or MOST_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +164,16 @@ class Mode:
             if (twin := schema.get("x-same-as")) and twin in made:
                 made[field] = made[twin]
         return made
+
+    def values_in(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Our values of a request that KIE.AI has taken, as far as they can be chosen here."""
+        twins = {
+            schema["x-same-as"]: fields.get(field)
+            for field, schema in self.fields.items()
+            if "x-same-as" in schema
+        }
+        given = {s.name: (s, fields.get(s.field, twins.get(s.field))) for s in self.settings}
+        return {name: value for name, (setting, value) in given.items() if setting.accepts(value)}
 
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
         """What is wrong with this input, by the schema; None when KIE.AI would take it."""
@@ -245,6 +272,14 @@ def offered() -> list[Provider]:
 def family_of(model: str, name: str = "") -> Family:
     """The family of that name, else the one this model is in. Raises KeyError for neither."""
     return FAMILIES[name] if name else _FAMILY_OF_MODEL[model]
+
+
+def mode_of(model: str, fields: Mapping[str, Any]) -> tuple[Provider, Mode] | None:
+    """The choice on the form that makes such a request; None for a model we do not offer."""
+    same = [(p, mode) for p in PROVIDERS.values() for mode in p.modes if mode.model == model]
+    # The mode with a picture where there is one, else the one without.
+    same.sort(key=lambda entry: (entry[1].image_field in fields) != bool(entry[1].image_field))
+    return same[0] if same else None
 
 
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:

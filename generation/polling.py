@@ -19,7 +19,7 @@ from generation.catalogue import family_of
 from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused
-from generation.kie.snapshot import TaskSnapshot
+from generation.kie.snapshot import TaskSnapshot, TaskState
 from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, Look, record, record_running
 from videostudio.models import User
 
@@ -127,7 +127,7 @@ def _adopt_offered(*, client: KieClient) -> None:
 
 
 def _adopt(video: Video, snapshot: TaskSnapshot) -> None:
-    if not names_video(snapshot.call_back_url, video.pk):
+    if not names_video(snapshot.request.call_back_url, video.pk):
         video.refuse_offer(why="its record does not name this video")
         return
     try:
@@ -192,20 +192,25 @@ def _sort_in(answer: Answer, *, looks: list[Look], report: PollReport) -> None:
         if isinstance(said, KieNotSent) and said.code and not said.is_silence:
             status_queries().pause(said.retry_after or USUAL_PAUSE_SECONDS)
         # One wrong answer never fails a video.
-        if video.is_processing and not _give_up(video, report=report):
+        if _goes_on(video, report=report):
             looks.append(Look(video, None))
         return
     if record(video, said):
         report.finished += video.stage == Stage.SAVING
         report.failed += video.status == Status.FAILED
-    elif video.is_processing and not _give_up(video, report=report):
-        report.running += 1
+    elif said.state is TaskState.FAILED:
+        video.stop_looking()
+    elif _goes_on(video, report=report):
+        report.running += video.is_processing
         looks.append(Look(video, said))
 
 
-def _give_up(video: Video, *, report: PollReport) -> bool:
-    """After two weeks nothing will come any more."""
-    if not video.accepted_at or video.accepted_at > now() - GIVE_UP_AFTER:
+def _goes_on(video: Video, *, report: PollReport) -> bool:
+    """Is there anything more to come? After two weeks nothing will."""
+    if video.next_poll_at is None:
         return False
+    if not video.accepted_at or video.accepted_at > now() - GIVE_UP_AFTER:
+        return True
     report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
-    return True
+    video.stop_looking()
+    return False

@@ -9,11 +9,11 @@ from math import exp, log
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils.timezone import now
 
-from gallery.models import Stage, Video
+from gallery.models import Stage, Status, Video
 from generation.failures import sentence_for
 from generation.kie.snapshot import TaskSnapshot, TaskState
 from videostudio.models import Heartbeat
@@ -50,8 +50,11 @@ NO_RESULT = (
 )
 
 
-def record(video: Video, snapshot: TaskSnapshot) -> bool:
-    """Let this word of KIE.AI's count for this video. False when it changed nothing."""
+def record(video: Video, snapshot: TaskSnapshot, *, at: datetime | None = None) -> bool:
+    """Let this word of KIE.AI's count for this video. False when it changed nothing.
+
+    `at`: when it came true, if that was long before we heard of it.
+    """
     if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:
         return video.mark_succeeded(
             video_url=snapshot.video_urls[0],
@@ -59,6 +62,7 @@ def record(video: Video, snapshot: TaskSnapshot) -> bool:
             kie_state=snapshot.kie_state,
             kie_error_code="",
             cost_consumed=snapshot.credits,
+            succeeded_at=at or now(),
             **_asked(video),
         )
     if snapshot.state is TaskState.RUNNING:
@@ -92,6 +96,10 @@ class Look:
     snapshot: TaskSnapshot | None
 
 
+# What somebody gave up while KIE.AI worked on is asked about all the same.
+STILL_ASKED = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED, next_poll_at__isnull=False)
+
+
 def record_running(looks: Collection[Look]) -> None:
     """Note that these were asked about and still run.
 
@@ -114,7 +122,7 @@ def record_running(looks: Collection[Look]) -> None:
         progress = known if known is not None else estimated_progress(video, at=at)
         alike[pause, kie_state, progress, unanswered].append(video)
     for (pause, kie_state, progress, unanswered), group in alike.items():
-        rows = Video.objects.filter(pk__in=[video.pk for video in group], stage=Stage.RUNNING)
+        rows = Video.objects.filter(STILL_ASKED, pk__in=[video.pk for video in group])
         # The state is a word on the card; the bar moves by itself in the browser.
         changed = [video.pk for video in group if video.kie_state != kie_state]
         with transaction.atomic():
@@ -136,6 +144,8 @@ def pause_before_next_look(
     video: Video, *, at: datetime, unanswered: int = 0, hears_callbacks: bool = False
 ) -> timedelta:
     """Every tick at first and around the time it usually takes, seldom once it is stuck."""
+    if video.is_failed:
+        return SELDOM
     age = at - (video.accepted_at or video.created_at)
     schedule = WITH_CALLBACKS if hears_callbacks else SCHEDULE
     pause = next((pause for until, pause in schedule if age < until), SELDOM)

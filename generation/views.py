@@ -20,8 +20,10 @@ from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.pictures import Picture
 from generation.polling import poll_due_videos
+from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, submit_video
 from videostudio.http import StudioRequest
+from videostudio.models import User
 
 STARTED = "Video generation started! Check the Gallery tab to see progress."
 BEING_SENT = "This video is being sent already. Look into the Gallery tab in a moment."
@@ -30,6 +32,7 @@ ALREADY_SENT = (
     "Press Generate video again to make this one as well."
 )
 STRIP_SIZE = 12
+MOST_RECOVERED = 20
 REFRESH_PAUSE = timedelta(seconds=3)
 # The rest is for the worker: a page does not wait for KIE.AI longer than it must.
 MOST_REFRESHED = 20
@@ -152,3 +155,56 @@ def refresh(request: StudioRequest) -> HttpResponse:
         # The page then asks for what changed, by the way it always does.
         return HttpResponse(status=204, headers={"HX-Trigger": "refreshed"})
     return redirect("gallery:index")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def recover(request: StudioRequest) -> HttpResponse:
+    """Paste the ids of tasks: each becomes a video here, or a sentence says why it cannot."""
+    typed = request.POST.get("task_ids", "")
+    ids = ids_in(typed)
+    context: dict[str, Any] = {"typed": typed, "most": MOST_RECOVERED}
+    if request.method == "POST" and not ids:
+        context["error"] = "Paste at least one task id."
+    elif len(ids) > MOST_RECOVERED:
+        context["error"] = f"At most {MOST_RECOVERED} at once, please; these are {len(ids)}."
+    elif ids:
+        context["outcomes"] = _recovered(ids, user=request.user)
+    status = 422 if "error" in context else 200
+    return render(request, "generation/recover.html", context, status=status)
+
+
+def _recovered(ids: list[str], *, user: User) -> list[dict[str, Any]]:
+    """What came of each id: a video, or why there is none."""
+    client = KieClient.from_settings()
+    outcomes: list[dict[str, Any]] = []
+    for task_id in ids:
+        outcome: dict[str, Any] = {"task_id": task_id[:128]}
+        try:
+            outcome["recovered"] = recover_task(
+                task_id, user=user, client=client, by=user.get_username()
+            )
+        except NotRecovered as error:
+            outcome["why"] = str(error)
+        outcomes.append(outcome)
+    tasks.nudge(tasks.archive_videos)
+    return outcomes
+
+
+@require_POST
+def attach(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
+    """Check whether this task is the one that this video never heard of."""
+    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    client = KieClient.from_settings()
+    try:
+        attach_task(
+            video,
+            request.POST.get("task_id", ""),
+            client=client,
+            by=request.user.get_username(),
+        )
+    except NotRecovered as error:
+        messages.error(request, str(error))
+    else:
+        tasks.nudge(tasks.archive_videos)
+        messages.success(request, "That is it: KIE.AI's record proves it. The video goes on.")
+    return redirect(video)

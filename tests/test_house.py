@@ -20,7 +20,12 @@ FLOORS = (
         "generation.management",
     ),
     ("generation.tasks",),
-    ("generation.submission", "generation.polling", "generation.archive"),
+    (
+        "generation.submission",
+        "generation.polling",
+        "generation.archive",
+        "generation.recovery",
+    ),
     ("generation.recording", "generation.asking", "generation.acceptance"),
     ("generation.outage",),
     (
@@ -36,7 +41,12 @@ FLOORS = (
     ("generation.kie",),
     ("generation.models",),
 )
-PASSES = ("generation.submission", "generation.polling", "generation.archive")
+PASSES = (
+    "generation.submission",
+    "generation.polling",
+    "generation.archive",
+    "generation.recovery",
+)
 
 
 def modules():

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import snapshot as said
 from .errors import KieUnclear
-from .snapshot import TaskSnapshot, TaskState
+from .snapshot import TaskRequest, TaskSnapshot, TaskState
 
 Record = Mapping[str, Any]
 
@@ -58,23 +58,29 @@ def read_market_task(data: Record) -> TaskSnapshot:
     if not kie_state:
         raise KieUnclear("recordInfo names no state")
     state = MARKET_STATES.get(kie_state, TaskState.RUNNING)
-    echo = _echoed_url(data.get("param"))
-    if state is TaskState.SUCCEEDED:
-        return TaskSnapshot(
-            state=state,
-            kie_state=kie_state,
-            call_back_url=echo,
-            video_urls=_market_urls(data),
-            credits=said.credits(data.get("creditsConsumed", data.get("consumeCredits"))),
-        )
+    has_succeeded, has_failed = state is TaskState.SUCCEEDED, state is TaskState.FAILED
+    consumed = data.get("creditsConsumed", data.get("consumeCredits"))
     return TaskSnapshot(
         state=state,
         kie_state=kie_state,
-        call_back_url=echo,
-        progress=said.percent(data.get("progress")),
-        error_code=said.text(data.get("failCode"), most=16),
-        failure=said.text(data.get("failMsg")),
-        credits=said.credits(data.get("creditsConsumed")) if state is TaskState.FAILED else None,
+        request=_market_request(data),
+        created_at=said.moment(data.get("createTime")),
+        completed_at=said.moment(data.get("completeTime")),
+        video_urls=_market_urls(data) if has_succeeded else (),
+        progress=None if has_succeeded else said.percent(data.get("progress")),
+        error_code="" if has_succeeded else said.text(data.get("failCode"), most=16),
+        failure="" if has_succeeded else said.text(data.get("failMsg")),
+        credits=said.credits(consumed) if has_succeeded or has_failed else None,
+    )
+
+
+def _market_request(data: Record) -> TaskRequest:
+    """The echo in `param`: JSON in a text, in which the input may be JSON in a text again."""
+    echo = _mapping(data.get("param"))
+    return TaskRequest(
+        model=said.text(echo.get("model") or data.get("model"), most=120),
+        fields=_mapping(echo.get("input")),
+        call_back_url=said.url(echo.get("callBackUrl")),
     )
 
 
@@ -111,7 +117,9 @@ def read_veo_task(data: Record) -> TaskSnapshot:
     return TaskSnapshot(
         state=state,
         kie_state=said.text(flag, most=40),
-        call_back_url=_echoed_url(data.get("paramJson")),
+        request=_flat_request(data.get("paramJson")),
+        created_at=said.moment(data.get("createTime")),
+        completed_at=said.moment(data.get("completeTime")),
         video_urls=found,
         error_code=said.text(data.get("errorCode"), most=16),
         failure=said.text(data.get("errorMessage")),
@@ -130,10 +138,20 @@ def url_list(value: Any) -> list[Any]:
     return [part.strip(" \"'") for part in value.strip().strip("[]").split(",")]
 
 
-def _echoed_url(request: Any) -> str:
-    """The callback address in KIE.AI's echo of the request: JSON in a text."""
-    echo = _parsed(request)
-    return said.url(echo.get("callBackUrl")) if isinstance(echo, Mapping) else ""
+def _flat_request(request: Any) -> TaskRequest:
+    """KIE.AI's echo of a request in which everything stands side by side."""
+    echo = _mapping(request)
+    return TaskRequest(
+        model=said.text(echo.get("model"), most=120),
+        fields={k: v for k, v in echo.items() if k not in {"model", "callBackUrl"}},
+        call_back_url=said.url(echo.get("callBackUrl")),
+    )
+
+
+def _mapping(value: Any) -> Record:
+    """An object, given as such or as JSON in a text; empty for anything else."""
+    content = value if isinstance(value, Mapping) else _parsed(value)
+    return content if isinstance(content, Mapping) else {}
 
 
 def _parsed(value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 import enum
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,17 @@ class TaskState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequest:
+    """The creation as KIE.AI's record echoes it: what it was asked for, and by whom."""
+
+    model: str = ""
+    # As KIE.AI wants them named: prompt, duration …
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    # Where KIE.AI was asked to call back.
+    call_back_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSnapshot:
     """What KIE.AI said about one task at one moment."""
 
@@ -39,8 +51,10 @@ class TaskSnapshot:
     thumbnail_url: str = ""
     error_code: str = ""
     failure: str = ""
-    # Where KIE.AI was asked to call back, as its record echoes the request.
-    call_back_url: str = ""
+    request: TaskRequest = field(default_factory=TaskRequest)
+    # By KIE.AI's clock, which decides nothing here: for the age of what was made elsewhere.
+    created_at: datetime | None = None
+    completed_at: datetime | None = None
     # Credits really consumed, where the record says so.
     credits: Decimal | None = None
 
@@ -86,3 +100,16 @@ def percent(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if 0 <= value <= 100 else None
+
+
+def moment(value: Any) -> datetime | None:
+    """A time in any of KIE.AI's spellings: epoch milliseconds, or text (without a zone: UTC)."""
+    try:
+        if isinstance(value, str):
+            read = datetime.fromisoformat(value)
+            return read.replace(tzinfo=read.tzinfo or UTC)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None

@@ -1,0 +1,243 @@
+"""Bringing home what was paid for and has no video here: by the id of its task.
+
+KIE.AI's own record is asked, and believed: it says what was made, from what, and (by the address
+for callbacks that it echoes) whose it is. Works for 14 days, also for what was made elsewhere.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.timezone import now
+
+from gallery.models import Stage, Status, Video
+from generation.callbacks import names_video, video_in
+from generation.catalogue import mode_of
+from generation.kie import snapshot as said
+from generation.kie.budget import sleep_until, status_queries
+from generation.kie.client import KieClient
+from generation.kie.errors import KieError, KieRefused
+from generation.kie.families import FAMILIES, Family
+from generation.kie.snapshot import TaskRequest, TaskSnapshot
+from generation.recording import record
+from generation.request import UNSTORABLE
+from videostudio.models import User
+
+logger = logging.getLogger(__name__)
+
+TURN_WAITS = timedelta(seconds=5)
+MOST_PROMPT = 20_000
+MOST_SETTINGS = 40
+
+NO_ID = "This is not a task id. It stands beside the task in KIE.AI's log (kie.ai/logs)."
+UNKNOWN = (
+    "KIE.AI knows no such task of yours. Its records end after 14 days; check the id in KIE.AI's "
+    "log (kie.ai/logs)."
+)
+NO_ANSWER = "KIE.AI gave no answer about this task. Nothing is lost; please try again in a minute."
+ANOTHER_PROMPT = (
+    "This task was made from another prompt or with another service, so it is not this video. "
+    "Bring it home as a video of its own from your profile."
+)
+ALREADY_THERE = "This task is another video of yours already."
+HAS_A_TASK = "This video has its task already."
+
+
+class NotRecovered(Exception):
+    """This task was not brought home; `str()` is a sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A task that is a video now. `is_new`: it was none before."""
+
+    video: Video
+    is_new: bool
+
+
+def recover_task(task_id: str, *, user: User, client: KieClient, by: str = "") -> Recovered:
+    """Make this task a video of that person's, or find the one it is. Raises NotRecovered.
+
+    A task that one of our own videos has been waiting for becomes that video, not a second one.
+    """
+    task_id = _checked(task_id)
+    if known := Video.objects.filter(task_id=task_id).first():
+        # Not a word about somebody else's video.
+        if known.user_id != user.pk:
+            raise NotRecovered(UNKNOWN)
+        known.restore()
+        return Recovered(known, is_new=False)
+    family, snapshot = _ask(task_id, client=client)
+    if waiting := _video_waiting_for(snapshot.request, user=user):
+        _attach(waiting, task_id, snapshot, by=by)
+        return Recovered(waiting, is_new=False)
+    try:
+        video = _adopt(task_id, family, snapshot, user=user, by=by)
+    except IntegrityError:
+        # Twice the same id at the same moment: the first one made it.
+        return recover_task(task_id, user=user, client=client, by=by)
+    return Recovered(video, is_new=True)
+
+
+def attach_task(video: Video, task_id: str, *, client: KieClient, by: str = "") -> None:
+    """Give this video, whose creation was never answered, its task. Raises NotRecovered."""
+    task_id = _checked(task_id)
+    if video.task_id:
+        raise NotRecovered(HAS_A_TASK)
+    if other := Video.objects.filter(task_id=task_id).first():
+        raise NotRecovered(ALREADY_THERE if other.user_id == video.user_id else UNKNOWN)
+    _, snapshot = _ask(task_id, client=client)
+    if not _is_task_of(video, snapshot.request):
+        raise NotRecovered(ANOTHER_PROMPT)
+    _attach(video, task_id, snapshot, by=by)
+
+
+def ids_in(text: str) -> list[str]:
+    """The ids in what somebody pasted: one per line, or between commas and spaces; each once."""
+    return list(dict.fromkeys(re.findall(r"[^\s,;]+", text)))
+
+
+def _checked(text: str) -> str:
+    task_id = said.task_id(text.strip())
+    if not task_id:
+        raise NotRecovered(NO_ID)
+    return task_id
+
+
+def _ask(task_id: str, *, client: KieClient) -> tuple[Family, TaskSnapshot]:
+    """The family that knows this task, and what it says. Raises NotRecovered."""
+    is_unanswered = False
+    for family in _families(task_id):
+        turn = status_queries().reserve(1, within=TURN_WAITS)
+        if not turn:
+            raise NotRecovered(NO_ANSWER)
+        sleep_until(turn[0])
+        try:
+            return family, client.fetch_task(task_id, family=family)
+        except KieError as error:
+            # A refusal is this family's "never heard of it"; whatever else, it may yet know it.
+            is_unanswered |= error.is_silence or not isinstance(error, KieRefused)
+            logger.info("recovery_unanswered task=%s family=%s: %s", task_id, family.name, error)
+    raise NotRecovered(NO_ANSWER if is_unanswered else UNKNOWN)
+
+
+def _families(task_id: str) -> Iterator[Family]:
+    """All of them, the one whose name the id carries first."""
+    yield from sorted(FAMILIES.values(), key=lambda family: not task_id.startswith(family.name))
+
+
+def _video_waiting_for(request: TaskRequest, *, user: User) -> Video | None:
+    """Our own video that this request was sent for. Raises NotRecovered when it is another's."""
+    named = video_in(request.call_back_url)
+    if named and (video := Video.objects.filter(pk=named).first()):
+        if video.user_id != user.pk or video.task_id:
+            raise NotRecovered(UNKNOWN)
+        return video
+    waiting = (
+        Video.objects.for_user(user)
+        .filter(task_id="")
+        .filter(Q(stage=Stage.UNCONFIRMED) | Q(status=Status.FAILED))
+    )
+    prompt = _prompt(request)
+    return next((v for v in waiting.filter(model=request.model) if _same(v.prompt, prompt)), None)
+
+
+def _is_task_of(video: Video, request: TaskRequest) -> bool:
+    """Was this request sent for this video? Its callback address proves it, else its content."""
+    if video_in(request.call_back_url):
+        return names_video(request.call_back_url, video.pk)
+    return request.model in {"", video.model} and _same(video.prompt, _prompt(request))
+
+
+def _same(ours: str, theirs: str) -> bool:
+    return ours.split() == theirs.split()
+
+
+def _attach(video: Video, task_id: str, snapshot: TaskSnapshot, *, by: str) -> None:
+    try:
+        video.mark_accepted(task_id=task_id)
+    except IntegrityError:
+        raise NotRecovered(ALREADY_THERE) from None
+    video.refresh_from_db()
+    if video.task_id != task_id:
+        raise NotRecovered(HAS_A_TASK)
+    video.events.create(what="task attached", detail=task_id, by=by)
+    video.restore()
+    record(video, snapshot)
+
+
+def _adopt(task_id: str, family: Family, snapshot: TaskSnapshot, *, user: User, by: str) -> Video:
+    """A new video of this person's, as KIE.AI's record tells it."""
+    at = now()
+    made_at = min(snapshot.created_at or at, at)
+    with transaction.atomic():
+        video = Video.objects.create(
+            user=user,
+            task_id=task_id,
+            family=family.name,
+            prompt=_prompt(snapshot.request),
+            stage=Stage.RUNNING,
+            created_at=made_at,
+            accepted_at=made_at,
+            next_poll_at=at,
+            **_columns(snapshot.request),
+        )
+        video.events.create(what="recovered", detail=task_id, by=by)
+    logger.info("video_recovered video=%s task=%s user=%s", video.pk, task_id, user.pk)
+    record(video, snapshot, at=snapshot.completed_at)
+    return video
+
+
+def _prompt(request: TaskRequest) -> str:
+    return said.text(request.fields.get("prompt"), most=MOST_PROMPT)
+
+
+def _columns(request: TaskRequest) -> dict[str, Any]:
+    """What the catalogue knows of such a request; of a model it does not have, what it says."""
+    if choice := mode_of(request.model, request.fields):
+        provider, mode = choice
+        values = mode.values_in(request.fields)
+        fields = mode.input_for(prompt="", values=values)
+        price = mode.price(fields)
+        return {
+            "provider": provider.key,
+            "model": mode.model,
+            "generation_type": mode.generation_type,
+            "parameters": values,
+            "aspect_ratio": str(values.get("aspect_ratio") or ""),
+            "duration": mode.seconds_of(fields),
+            "cost_estimated": price.credits if price else None,
+        }
+    model = request.model or "unknown"
+    has_picture = any("image" in name or "frame" in name for name in request.fields)
+    return {
+        "provider": f"kie-{re.sub(r'[^a-z0-9]+', '-', model.lower()).strip('-')}"[:80],
+        "model": model,
+        "generation_type": "img2vid" if has_picture else "text2vid",
+        "parameters": _plain(request.fields),
+    }
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among somebody's fields: short and storable, no addresses, not the prompt."""
+    return {
+        name: value
+        for name, value in list(fields.items())[:MOST_SETTINGS]
+        if name != "prompt"
+        and re.fullmatch(r"\w{1,60}", name)
+        and (
+            isinstance(value, bool)
+            or (isinstance(value, int | float) and abs(value) < 10**9)
+            or (
+                isinstance(value, str)
+                and len(value) <= 200
+                and "://" not in value
+                and not UNSTORABLE.search(value)
+            )
+        )
+    }

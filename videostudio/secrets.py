@@ -1,0 +1,141 @@
+"""What this installation keeps secret, and the one filter that keeps it out of what is read.
+
+Log lines, debug pages, error mails, the event log and KIE.AI's words all pass `redacted()`: nobody
+has to remember it. It knows two things: the values of our own secrets, in the spellings in which
+they turn up, and what a secret looks like that is not ours.
+"""
+
+import html
+import json
+import os
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+MARK = "[redacted]"
+# Shorter ones are parts of ordinary words. "sandbox" is the sandbox's key, and no secret.
+SHORTEST = 6
+PUBLIC = {"sandbox"}
+
+# Read by the libraries themselves, so no setting of ours holds them.
+ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+# Settings that hold addresses with a password, or options of which some are secret.
+NESTED = ("DATABASES", "CACHES", "STORAGES", "MAILERS", "CELERY_BROKER_URL", "REDIS_URL")
+_SECRET_OPTION = re.compile("pass|secret|access_key|token", re.IGNORECASE)
+
+# What a secret looks like, whoever's it is. Each begins with something rare and looks only forward,
+# so that no text, however hostile, takes long.
+PATTERNS = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # Headers that prove who somebody is, as a header, in JSON or in a dict.
+        (
+            r"\b(authorization|x-api-key|(?:set-)?cookie)\b([\"']?\s{0,3}[:=]\s{0,3})"
+            r"(?:\"[^\"\r\n]*|'[^'\r\n]*|[^\r\n\"'<]+)",
+            rf"\1\2{MARK}",
+        ),
+        (r"\b(bearer\s{1,3})[\w.~+/=-]{8,}", rf"\1{MARK}"),
+        (r"\bsk-[\w-]{8,}", MARK),
+        # A callback's address and a password link name what they permit.
+        (r"(/webhooks/kie/)[^\s/?\"'<>\\]+", rf"\1{MARK}"),
+        (r"(\breset/[\w-]{1,40}/)(?!set-password)[\w-]+", rf"\1{MARK}"),
+        (r"(://)[^\s/?#@\"'<>]+@", rf"\1{MARK}@"),
+        # Everything behind the "?" of an address: signed links carry their permission there.
+        (r"(?<=[\w/.~%=-])\?[\w%&=][^\s\"'<>]*", f"?{MARK}"),
+        (
+            r"\b(x-amz-(?:signature|credential|security-token)[\"']?[:=]\s?)[^\s&,;]+",
+            rf"\1{MARK}",
+        ),
+    )
+)
+
+
+def redacted(text: object) -> str:
+    """This text without secrets. Never raises: what it cannot read, it lets nobody read."""
+    try:
+        clear = str(text)
+        for spelling in _spellings():
+            if spelling in clear:
+                clear = clear.replace(spelling, MARK)
+        for pattern, replacement in PATTERNS:
+            clear = pattern.sub(replacement, clear)
+    except Exception:
+        return MARK
+    return clear
+
+
+def holds_key(text: str) -> bool:
+    """Is one of the keys that KIE.AI knows part of this? Then it is no id and no address."""
+    return any(spelling in text for spelling in _key_spellings())
+
+
+@cache
+def _key_spellings() -> frozenset[str]:
+    keys = filter(_is_secret, (settings.KIE_API_KEY, *settings.KIE_WEBHOOK_KEYS))
+    return frozenset(spelling for key in keys for spelling in _spelled(key))
+
+
+@cache
+def _spellings() -> tuple[str, ...]:
+    """Every secret in every spelling. Longest first: one may be the beginning of another."""
+    values = {value for value in _values() if _is_secret(value)}
+    spellings = {spelling for value in values for spelling in _spelled(value)}
+    return tuple(sorted(spellings, key=len, reverse=True))
+
+
+def _forget(**kwargs: Any) -> None:
+    _spellings.cache_clear()
+    _key_spellings.cache_clear()
+
+
+# Sent by tests only: settings do not change in a process.
+setting_changed.connect(_forget)
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= SHORTEST and value not in PUBLIC
+
+
+def _values() -> Iterator[Any]:
+    yield from (settings.KIE_API_KEY, *settings.KIE_WEBHOOK_KEYS)
+    yield from (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    yield from (os.environ.get(name) for name in ENVIRONMENT)
+    for name in NESTED:
+        yield from _secrets_in(getattr(settings, name, None))
+
+
+def _secrets_in(value: Any, name: str = "") -> Iterator[str]:
+    """The secret options and the passwords of addresses, however deep."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _secrets_in(inner, str(key))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets_in(inner, name)
+    elif isinstance(value, str):
+        if _SECRET_OPTION.search(name):
+            yield value
+        if "://" in value and (password := urlsplit(value).password):
+            yield from (password, unquote(password))
+
+
+def _spelled(value: str) -> Iterator[str]:
+    """How this value is written: plain, in an address, in HTML, JSON or Python, inside base64."""
+    in_address = quote(value, safe="")
+    in_json = json.dumps(value)[1:-1]
+    yield from (value, in_address, quote(value), quote_plus(value), html.escape(value))
+    yield re.sub("%..", lambda code: code[0].lower(), in_address)
+    yield from (repr(value)[1:-1], in_json, in_json.replace("/", r"\/"))
+    # Three bytes make four signs: as part of a longer text it begins at one of three places, and
+    # only what its neighbours do not touch is always the same.
+    for before in range(3) if len(value) >= 2 * SHORTEST else ():
+        content = b"\0" * before + value.encode()
+        first, whole = -(-before * 8 // 6), len(content) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(content).decode()[first:whole]

@@ -13,7 +13,7 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -27,6 +27,8 @@ PUBLIC = {"sandbox"}
 ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 # Settings that hold addresses with a password, or options of which some are secret.
 NESTED = ("DATABASES", "CACHES", "STORAGES", "MAILERS", "CELERY_BROKER_URL", "REDIS_URL")
+# Also in an address that nobody can parse because of the signs in its password.
+_PASSWORD = re.compile(r"://[^:/@\s]*:(\S+)@")
 _SECRET_OPTION = re.compile("pass|secret|access_key|token", re.IGNORECASE)
 
 # What a secret looks like, whoever's it is. Each begins with something rare and looks only forward,
@@ -121,17 +123,18 @@ def _secrets_in(value: Any, name: str = "") -> Iterator[str]:
     elif isinstance(value, str):
         if _SECRET_OPTION.search(name):
             yield value
-        if "://" in value and (password := urlsplit(value).password):
+        for password in _PASSWORD.findall(value):
             yield from (password, unquote(password))
 
 
 def _spelled(value: str) -> Iterator[str]:
     """How this value is written: plain, in an address, in HTML, JSON or Python, inside base64."""
-    in_address = quote(value, safe="")
-    in_json = json.dumps(value)[1:-1]
-    yield from (value, in_address, quote(value), quote_plus(value), html.escape(value))
+    in_address, in_json = quote(value, safe=""), json.dumps(value)[1:-1]
+    in_python = value.replace("\\", r"\\").replace("'", r"\'")
+    yield from (in_address, quote(value), quote_plus(value))
     yield re.sub("%..", lambda code: code[0].lower(), in_address)
-    yield from (repr(value)[1:-1], in_json, in_json.replace("/", r"\/"))
+    for text in (value, repr(value)[1:-1], in_python, in_json, in_json.replace("/", r"\/")):
+        yield from (text, html.escape(text))
     # Three bytes make four signs: as part of a longer text it begins at one of three places, and
     # only what its neighbours do not touch is always the same.
     for before in range(3) if len(value) >= 2 * SHORTEST else ():

@@ -252,6 +252,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis, or files in its place -----------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="")
+_address("REDIS_URL", lambda url: urlsplit(url).port, REDIS_URL)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -5,6 +5,7 @@ import html
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 KEY = "kie/Canary+4f1e'27&\"b9c0"
 # Here, because a debug page shows the lines around the one that raised.
 TYPED, SESSION, BEARER = "canary-typed", "canary-session", "Bearer canary-bearer"
+PLANTED = re.compile("canary", re.IGNORECASE)
 
 
 @pytest.fixture
@@ -307,7 +309,7 @@ def test_a_debug_page_holds_no_secret(settings, key):
 
     assert "cannot use" in page
     assert "innocent" in page
-    assert "canary" not in page.lower()
+    assert not PLANTED.search(page)
 
 
 def test_without_our_filter_a_debug_page_would_tell(settings, key, monkeypatch):

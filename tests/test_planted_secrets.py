@@ -312,10 +312,10 @@ Video.objects.create(
 
 
 def test_a_command_tells_no_secret_that_kie_quotes(process):
-    process("manage.py", "migrate", "-v0").communicate(timeout=60)
-    process("-c", MAKE_VIDEO).communicate(timeout=60)
+    process("manage.py", "migrate", "-v0").communicate(timeout=120)
+    process("-c", MAKE_VIDEO).communicate(timeout=120)
 
-    said, _ = process("manage.py", "poll_videos").communicate(timeout=60)
+    said, _ = process("manage.py", "poll_videos").communicate(timeout=120)
 
     assert "1 checked" in said
     assert "bad request" in said
@@ -332,27 +332,72 @@ def test_a_command_tells_no_secret_that_kie_quotes(process):
     ids=["away", "unreadable"],
 )
 def test_a_command_without_its_database_tells_no_password(process, variables):
-    said, _ = process("manage.py", "poll_videos", **variables).communicate(timeout=60)
+    said, _ = process("manage.py", "poll_videos", **variables).communicate(timeout=120)
 
     assert "Error" in said or "ImproperlyConfigured" in said
+    assert not SOUGHT.search(said)
+
+
+UNCAUGHT = """
+import django, threading, warnings
+django.setup()
+from django.conf import settings
+
+def explode():
+    raise RuntimeError(f"exploding with {settings.KIE_API_KEY}")
+
+class Fragile:
+    def __del__(self):
+        explode()
+
+warnings.warn(f"warning of {settings.KIE_API_KEY}")
+thread = threading.Thread(target=explode)
+thread.start()
+thread.join()
+Fragile()
+explode()
+"""
+
+
+def test_what_nobody_catches_tells_no_secret(process):
+    running = process("-c", UNCAUGHT)
+    said, _ = running.communicate(timeout=120)
+
+    assert running.returncode == 1
+    assert said.count("RuntimeError: exploding with [redacted]") == 3
+    assert "warning of [redacted]" in said
     assert not SOUGHT.search(said)
 
 
 SEND = f"""
 import django; django.setup()
 from videostudio.celery import app
+app.send_task("tell", args=["{KEY}"])
 app.send_task("no.such.task", args=["{KEY}"])
 app.send_task("generation.tasks.check_videos", args=[["{KEY}"]])
 app.send_task("generation.tasks.check_videos", args=["{KEY}", "{SECRET}"])
 """
 
 
-def test_a_worker_tells_no_secret_of_the_messages_that_it_cannot_work_off(process):
-    process("manage.py", "migrate", "-v0").communicate(timeout=60)
-    process("-c", SEND).communicate(timeout=60)
+WORKER = """
+from celery.utils.log import get_task_logger
+from videostudio.celery import app
 
-    worker = process("-m", "celery", "-A", "videostudio", "worker", "--pool", "threads")
-    said = stopped_after(worker, ("unregistered task", "hexadecimal UUID", "TypeError"))
+@app.task(name="tell")
+def tell(key):
+    get_task_logger("tell").warning("telling %s", key)
+    print("printing", key)
+
+app.worker_main(["worker", "--pool", "threads"])
+"""
+
+
+def test_a_worker_tells_no_secret_whatever_its_tasks_do(process):
+    process("manage.py", "migrate", "-v0").communicate(timeout=120)
+    process("-c", SEND).communicate(timeout=120)
+
+    words = ("unregistered task", "hexadecimal UUID", "TypeError", "telling", "printing")
+    said = stopped_after(process("-c", WORKER), words)
 
     assert "[redacted]" in said
     assert not SOUGHT.search(said)
@@ -367,7 +412,7 @@ def test_a_worker_without_its_broker_tells_no_password(process):
     assert not SOUGHT.search(said)
 
 
-def stopped_after(worker, words, *, seconds=30):
+def stopped_after(worker, words, *, seconds=90):
     """Everything a worker says until all of these words have been among it."""
     said = []
     reader = threading.Thread(target=lambda: said.extend(iter(worker.stdout.readline, "")))

@@ -26,33 +26,38 @@ PUBLIC = {"sandbox"}
 # Read by the libraries themselves, so no setting of ours holds them.
 ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 # Settings that hold addresses with a password, or options of which some are secret.
-NESTED = ("DATABASES", "CACHES", "STORAGES", "MAILERS", "CELERY_BROKER_URL", "REDIS_URL")
+NESTED = (
+    *("DATABASES", "CACHES", "STORAGES", "MAILERS"),
+    *("CELERY_BROKER_URL", "REDIS_URL", "KIE_API_BASE_URL", "KIE_UPLOAD_BASE_URL"),
+)
 # Also in an address that nobody can parse because of the signs in its password.
 _PASSWORD = re.compile(r"://[^:/@\s]*:(\S+)@")
 _SECRET_OPTION = re.compile("pass|secret|access_key|token", re.IGNORECASE)
 
-# What a secret looks like, whoever's it is. Each begins with something rare and looks only forward,
-# so that no text, however hostile, takes long.
+# Headers that prove who somebody is, as a header, in JSON or in a dict.
+_HEADER = (
+    r"\b({}[\"']?\s{{0,3}}[:=]\s{{0,3}})"
+    r"(?:\"[^\"\r\n]*|'[^'\r\n]*|[^\r\n\"'<]+)"
+)
+# What a secret looks like, whoever's it is: a sign without which there is none (most lines have
+# none, and are done), how it goes on, and what is kept of it. Each looks only forward, so that no
+# text, however hostile, takes long.
 PATTERNS = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in (
-        # Headers that prove who somebody is, as a header, in JSON or in a dict.
-        (
-            r"\b(authorization|x-api-key|(?:set-)?cookie)\b([\"']?\s{0,3}[:=]\s{0,3})"
-            r"(?:\"[^\"\r\n]*|'[^'\r\n]*|[^\r\n\"'<]+)",
-            rf"\1\2{MARK}",
-        ),
-        (r"\b(bearer\s{1,3})[\w.~+/=-]{8,}", rf"\1{MARK}"),
-        (r"\bsk-[\w-]{8,}", MARK),
+    (sign, re.compile(pattern, re.IGNORECASE), kept + MARK)
+    for sign, pattern, kept in (
+        *((name, _HEADER.format(name), r"\1") for name in ("authorization", "x-api-key", "cookie")),
+        ("bearer", r"\b(bearer\s{1,3})[\w.~+/=-]{8,}", r"\1"),
+        ("sk-", r"\bsk-[\w-]{8,}", ""),
         # A callback's address and a password link name what they permit.
-        (r"(/webhooks/kie/)[^\s/?\"'<>\\]+", rf"\1{MARK}"),
-        (r"(\breset/[\w-]{1,40}/)(?!set-password)[\w-]+", rf"\1{MARK}"),
-        (r"(://)[^\s/?#@\"'<>]+@", rf"\1{MARK}@"),
+        ("/webhooks/kie/", r"(/webhooks/kie/)[^\s/?\"'<>\\]+", r"\1"),
+        ("reset/", r"(\breset/[\w-]{1,40}/)(?!set-password)[\w-]+", r"\1"),
+        ("@", r"(://)[^\s/?#@\"'<>]+(?=@)", r"\1"),
         # Everything behind the "?" of an address: signed links carry their permission there.
-        (r"(?<=[\w/.~%=-])\?[\w%&=][^\s\"'<>]*", f"?{MARK}"),
+        ("?", r"(?<=[\w/.~%=-])(\?)[\w%&=][^\s\"'<>]*", r"\1"),
         (
+            "x-amz-",
             r"\b(x-amz-(?:signature|credential|security-token)[\"']?[:=]\s?)[^\s&,;]+",
-            rf"\1{MARK}",
+            r"\1",
         ),
     )
 )
@@ -65,8 +70,10 @@ def redacted(text: object) -> str:
         for spelling in _spellings():
             if spelling in clear:
                 clear = clear.replace(spelling, MARK)
-        for pattern, replacement in PATTERNS:
-            clear = pattern.sub(replacement, clear)
+        lower = clear.lower()
+        for sign, pattern, replacement in PATTERNS:
+            if sign in lower:
+                clear = pattern.sub(replacement, clear)
     except Exception:
         return MARK
     return clear

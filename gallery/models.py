@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from videostudio.models import User
+from videostudio.secrets import redacted
 
 # A row is looked at again at the latest after this long, whatever happened to whoever held it.
 CLAIM = timedelta(seconds=60)
@@ -189,6 +190,19 @@ def file_name(video: Video, name: str) -> str:
     return f"videos/{video.pk.hex[:2]}/{video.pk}/{name}"
 
 
+class RedactedTextField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
+    """A text that no secret gets into, whichever way it is written: save, update, bulk_create."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        text = super().get_prep_value(value)
+        return redacted(text) if isinstance(text, str) else text
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        # To the database it is a text like every other.
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+
 class Video(models.Model):
     """One video, from the click on. The row exists before KIE.AI is called."""
 
@@ -211,7 +225,7 @@ class Video(models.Model):
     # a browser.
     video_url = models.TextField(blank=True, default="")
     thumbnail_url = models.TextField(blank=True, default="")
-    error_message = models.TextField(blank=True, default="")
+    error_message = RedactedTextField(blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
     aspect_ratio = models.CharField(max_length=16, blank=True, default="")
     duration = models.PositiveSmallIntegerField("duration in seconds", null=True, blank=True)
@@ -552,7 +566,7 @@ class VideoEvent(models.Model):
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=now)
     what = models.CharField(max_length=60)
-    detail = models.TextField(blank=True, default="")
+    detail = RedactedTextField(blank=True, default="")
     # Empty: the studio itself.
     by = models.CharField(max_length=150, blank=True, default="")
 

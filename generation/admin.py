@@ -20,6 +20,7 @@ from generation import tasks
 from generation.kie.client import KieClient
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from videostudio.models import User
+from videostudio.secrets import redacted
 
 CHECKABLE = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
 BY_OPERATOR = "An operator has marked this video as failed. Please try again."
@@ -93,7 +94,7 @@ class VideoAdmin(admin.ModelAdmin):
                     ("last_polled_at", "poll_count", "next_poll_at", "claimed_until"),
                     ("cost_estimated", "cost_consumed"),
                     "parameters",
-                    "video_url",
+                    "result_link",
                 )
             },
         ),
@@ -132,6 +133,11 @@ class VideoAdmin(admin.ModelAdmin):
         # As text: a file is served to its owner only.
         return str(video.file) or "-"
 
+    @admin.display(description="KIE.AI's link")
+    def result_link(self, video: Video) -> str:
+        # Without what is behind the "?": who has that can fetch the video.
+        return redacted(video.video_url) or "-"
+
     @admin.display(description="age", ordering="created_at")
     def age(self, video: Video) -> str:
         return str(video.settles_in).partition(".")[0]
@@ -148,7 +154,7 @@ class VideoAdmin(admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in Video._meta.fields] + ["file_name"]
+        return [field.name for field in Video._meta.fields] + ["file_name", "result_link"]
 
     def save_model(self, request: HttpRequest, obj: Video, form: Any, change: Any) -> None:
         """Nothing: what the form shows is as old as the page, and rows move by their steps."""

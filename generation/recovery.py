@@ -194,7 +194,7 @@ def _adopt(task_id: str, family: Family, snapshot: TaskSnapshot, *, user: User, 
 
 
 def _prompt(request: TaskRequest) -> str:
-    return said.text(request.fields.get("prompt"), most=MOST_PROMPT)
+    return said.prompt(request.fields.get("prompt"), most=MOST_PROMPT)
 
 
 def _columns(request: TaskRequest) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import setup_logging, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videostudio.settings")
@@ -13,6 +13,12 @@ TRANSPORT_ALIASES["embedded"] = "videostudio.broker:Transport"
 app = Celery("videostudio")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _log_like_every_other_process(**kwargs: Any) -> None:
+    """Celery then adds no handler of its own. What is printed in a worker becomes a log line."""
+    app.log.redirect_stdouts("WARNING")  # type: ignore[arg-type]  # by name, as Celery does
 
 
 @worker_ready.connect

@@ -6,6 +6,7 @@ files, and the sandbox in KIE.AI's place. All of its state lives in `var/`.
 """
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,18 @@ def _secret_key_made_once(path: Path) -> str:
             path.hardlink_to(draft)
         draft.unlink()
     return path.read_text()
+
+
+def _address(name: str, read: Callable[[str], Any], text: str) -> Any:
+    """What `read` makes of this address; one that it cannot read is not quoted in the error."""
+    try:
+        return read(text)
+    except ValueError:
+        # Python's own words quote what follows the colon: the beginning of the password.
+        raise ImproperlyConfigured(
+            f"{name} cannot be read as an address; write signs such as / and # in its password as "
+            "%2F and %23"
+        ) from None
 
 
 def _rate(text: str) -> tuple[int, float] | None:
@@ -205,15 +218,19 @@ def _mailer(url: str) -> dict[str, Any]:
     }
 
 
-MAILERS = {"default": _mailer(env.str("EMAIL_URL", default="consolemail://"))}
+MAILERS = {
+    "default": _address("EMAIL_URL", _mailer, env.str("EMAIL_URL", default="consolemail://"))
+}
 DEFAULT_FROM_EMAIL = env.str(
     "DEFAULT_FROM_EMAIL", default=f"studio@{_public.hostname or 'localhost'}"
 )
 
 # --- Database -------------------------------------------------------------------------------
 
-_database = env.db_url_config(
-    env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'studio.sqlite3'}"
+_database = _address(
+    "DATABASE_URL",
+    env.db_url_config,
+    env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'studio.sqlite3'}",
 )
 # Kept open between requests: a new connection for each was measured to cost three times the page.
 _database["CONN_MAX_AGE"] = None
@@ -235,6 +252,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis, or files in its place -----------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="")
+_address("REDIS_URL", lambda url: urlsplit(url).port, REDIS_URL)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -386,21 +404,42 @@ GALLERY_REFRESH_SECONDS = 10
 # Deleted videos can be brought back this long; then their files are removed.
 TRASH_DAYS = env.int("TRASH_DAYS", default=30)
 
-# --- Logs -----------------------------------------------------------------------------------
+# --- Errors and logs: videostudio/secrets.py says what never appears in them ----------------
 
+DEFAULT_EXCEPTION_REPORTER = "videostudio.debug_pages.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "videostudio.debug_pages.ValueFilter"
+
+# Every handler has the formatter that lets no secret through; tests/videostudio/test_secrets.py
+# fails for one that has not.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
+            "()": "videostudio.logs.LineFormatter",
             "format": "{asctime} {levelname} {name} {message}",
             "style": "{",
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"only_without_debug": {"()": "django.utils.log.RequireDebugFalse"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "error_mail": {
+            "class": "videostudio.logs.ErrorMailHandler",
+            "level": "ERROR",
+            "filters": ["only_without_debug"],
+            "formatter": "line",
+        },
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        # These bring handlers of their own, which print as they please: ours take their place.
+        "django": {"handlers": ["error_mail"]},
         "django.server": {"handlers": ["console"], "propagate": False},
+        "_granian": {"handlers": ["console"], "propagate": False},
+        "granian.access": {"handlers": ["console"], "propagate": False},
+        # Its DEBUG lines are the signing of requests, step by step.
+        "botocore": {"level": "INFO"},
         # Says "Task succeeded" and "received" each tick; ours say what came of it.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import requests
 from django.conf import settings
+from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from . import snapshot as said
@@ -34,6 +35,17 @@ RATE_LIMITED, MAINTENANCE = 429, 455
 KEY_REFUSED = 401
 
 
+class Bearer(AuthBase):
+    """Signs each request with the key, and shows it to nobody: its repr is Python's own."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
 class KieClient:
     """A connection pool to KIE.AI. Threads may share one."""
 
@@ -45,9 +57,8 @@ class KieClient:
         self._session = requests.Session()
         # No proxy or .netrc of the environment: the key goes to KIE.AI and nowhere else.
         self._session.trust_env = False
-        self._session.headers.update(
-            {"Authorization": f"Bearer {api_key}", "User-Agent": USER_AGENT, "Accept": "*/*"}
-        )
+        self._session.auth = Bearer(api_key)
+        self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "*/*"})
         # urllib3 must not repeat by itself what may have been charged.
         adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
         self._session.mount("http://", adapter)

@@ -1,18 +1,20 @@
 """What we know after a call to KIE.AI has not answered what we hoped for."""
 
+from videostudio.secrets import redacted
+
 
 class KieError(Exception):
     """A call without the answer asked for. `str()` is for the log, `user_message` for people.
 
-    Neither ever holds the key: messages are made of codes and of KIE.AI's cleaned words.
+    Neither ever holds the key, whatever it was made of.
     """
 
     def __init__(
         self, message: str, *, code: int = 0, user_message: str = "", is_silence: bool = False
     ) -> None:
-        super().__init__(message)
+        super().__init__(redacted(message))
         self.code = code
-        self.user_message = user_message or "KIE.AI gave no usable answer."
+        self.user_message = redacted(user_message) or "KIE.AI gave no usable answer."
         # It says something about KIE.AI as a whole and nothing about this call: no connection, a
         # gateway's page, maintenance, a key that is not heard at all.
         self.is_silence = is_silence

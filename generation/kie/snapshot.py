@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from videostudio.secrets import holds_key, redacted
+
 MOST_TEXT = 500
 MOST_URL = 2000
 
@@ -63,7 +65,14 @@ def text(value: Any, *, most: int = MOST_TEXT) -> str:
     """Somebody's words as text that any database stores and any page shows; "" for none."""
     if value is None or isinstance(value, (dict, list, bool)):
         return ""
-    return _UNSAFE.sub("", str(value)[: most * 2])[:most].strip()
+    # KIE.AI may quote our key. In this order: what is removed must not have split it, and what is
+    # cut off must not leave half of it.
+    return redacted(_UNSAFE.sub("", str(value)))[:most].strip()
+
+
+def prompt(value: Any, *, most: int) -> str:
+    """A prompt as KIE.AI echoes it: a person's own words, kept as they are but for what is unsafe."""
+    return _UNSAFE.sub("", value)[:most].strip() if isinstance(value, str) else ""
 
 
 def url(value: Any) -> str:
@@ -74,7 +83,8 @@ def url(value: Any) -> str:
         parts = urlsplit(value)
     except ValueError:
         return ""
-    return value if parts.scheme in {"http", "https"} and parts.hostname else ""
+    is_usable = parts.scheme in {"http", "https"} and parts.hostname and not holds_key(value)
+    return value if is_usable else ""
 
 
 def urls(values: Iterable[Any]) -> tuple[str, ...]:
@@ -84,7 +94,8 @@ def urls(values: Iterable[Any]) -> tuple[str, ...]:
 
 def task_id(value: Any) -> str:
     """A task id, or "" for what cannot be one."""
-    return value if isinstance(value, str) and TASK_ID.fullmatch(value) else ""
+    is_usable = isinstance(value, str) and TASK_ID.fullmatch(value) and not holds_key(value)
+    return value if is_usable else ""
 
 
 def credits(value: Any) -> Decimal | None:

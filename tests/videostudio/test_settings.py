@@ -244,3 +244,22 @@ def test_without_a_key_in_the_environment_the_file_has_it(settings_with, tmp_pat
     read = settings_with(SECRET_KEY="")
 
     assert read["SECRET_KEY"] == (tmp_path / "secret_key").read_text()
+
+
+# --- Addresses with passwords ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgres://u:canary/x@host/db"),
+        ("REDIS_URL", "redis://:canary/x@host/0"),
+        ("EMAIL_URL", "smtp://u:canary/x@host/"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_not_quoted(settings_with, name, url):
+    with pytest.raises(ImproperlyConfigured, match=f"{name} cannot be read") as refused:
+        settings_with(**{name: url})
+
+    assert "canary" not in str(refused.value)
+    assert refused.value.__suppress_context__

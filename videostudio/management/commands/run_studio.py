@@ -86,7 +86,7 @@ def web(*, host: str, workers: int) -> Program:
 def worker() -> Program:
     # Threads: the work is waiting for KIE.AI. Beat rides along; a second one would do no harm.
     command = """
-        -m celery -A videostudio --quiet worker --beat --pool threads --concurrency 8 -l INFO
+        -m celery -A videostudio --quiet worker --beat --pool threads --concurrency 8
     """
     return Program("worker", [sys.executable, *command.split()])
 

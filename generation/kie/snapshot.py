@@ -71,7 +71,7 @@ def text(value: Any, *, most: int = MOST_TEXT) -> str:
 
 
 def prompt(value: Any, *, most: int) -> str:
-    """A prompt as KIE.AI echoes it: a person's own words, kept as they are but for what is unsafe."""
+    """A prompt as KIE.AI echoes it: a person's own words, without what is unsafe."""
     return _UNSAFE.sub("", value)[:most].strip() if isinstance(value, str) else ""
 
 

@@ -12,7 +12,6 @@ from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet
 from generation import tasks
 
 CHECKABLE = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
-BY_OPERATOR = "An operator has marked this video as failed. Please try again."
 
 
 class StuckFilter(admin.SimpleListFilter):
@@ -80,6 +79,7 @@ class VideoAdmin(admin.ModelAdmin):
                     ("provider", "model", "generation_type"),
                     ("task_id", "offered_task_id"),
                     ("kie_state", "kie_error_code", "progress"),
+                    ("failure", "kie_message"),
                     ("last_polled_at", "poll_count", "next_poll_at", "claimed_until"),
                     ("cost_estimated", "cost_consumed"),
                     "parameters",
@@ -101,7 +101,7 @@ class VideoAdmin(admin.ModelAdmin):
             {"fields": ("created_at", "accepted_at", "succeeded_at", "completed_at", "deleted_at")},
         ),
     )
-    list_filter = (StuckFilter, "status", "stage", "provider", "created_at")
+    list_filter = (StuckFilter, "status", "stage", "failure", "provider", "created_at")
     list_select_related = ("user",)
     search_fields = ("id", "task_id", "prompt", "user__username", "user__email")
     date_hierarchy = "created_at"
@@ -162,7 +162,7 @@ class VideoAdmin(admin.ModelAdmin):
     @admin.action(description="Mark as failed", permissions=["change"])
     def mark_as_failed(self, request: HttpRequest, videos: VideoQuerySet) -> None:
         marked = sum(
-            video.mark_failed(error_message=BY_OPERATOR, by=request.user.get_username())
+            video.mark_failed(failure="operator", by=request.user.get_username())
             for video in videos.filter(status=Status.PROCESSING)
         )
         self.message_user(request, f"{marked} video(s) marked as failed.")

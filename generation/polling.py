@@ -21,7 +21,7 @@ from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
 from generation.kie.snapshot import TaskSnapshot
-from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, record, record_running
+from generation.recording import GIVE_UP_AFTER, record, record_running, record_unreadable
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -203,6 +203,7 @@ def _sort_in(
         logger.info("task_unanswered video=%s task=%s: %s", video.pk, video.task_id, said)
         if isinstance(said, KieNotSent) and said.code:
             status_queries().pause(said.retry_after or USUAL_PAUSE_SECONDS)
+        record_unreadable(video, said)
         # One wrong answer never fails a video.
         if video.is_processing and not _give_up(video, report=report):
             running.append((video, None))
@@ -219,7 +220,7 @@ def _give_up(video: Video, *, report: PollReport) -> bool:
     """After two weeks nothing will come any more."""
     if not video.accepted_at or video.accepted_at > now() - GIVE_UP_AFTER:
         return False
-    report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
+    report.failed += video.mark_failed(failure="lost")
     return True
 
 

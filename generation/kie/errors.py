@@ -2,15 +2,18 @@
 
 
 class KieError(Exception):
-    """A call without the answer asked for. `str()` is for the log, `user_message` for people.
+    """A call without the answer asked for. `str()` is for the log.
 
-    Neither ever holds the key: messages are made of codes and of KIE.AI's cleaned words.
+    `code` and `words` are KIE.AI's own; the sentence they stand for is in the table of failures.
+    None of it ever holds the key: messages are made of codes and of KIE.AI's cleaned words.
     """
 
-    def __init__(self, message: str, *, code: int = 0, user_message: str = "") -> None:
+    def __init__(self, message: str, *, code: int = 0, words: str = "", raw: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.user_message = user_message or "KIE.AI gave no usable answer."
+        self.words = words
+        # What came instead of an answer, for the event log; "" where nothing did.
+        self.raw = raw
 
 
 class KieRefused(KieError):
@@ -25,10 +28,10 @@ class KieNotSent(KieError):
         message: str,
         *,
         code: int = 0,
-        user_message: str = "",
+        words: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, code=code, user_message=user_message)
+        super().__init__(message, code=code, words=words)
         # Seconds that KIE.AI asked us to wait, where it did.
         self.retry_after = retry_after
 

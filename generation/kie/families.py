@@ -56,15 +56,17 @@ def read_market_task(data: Record) -> TaskSnapshot:
     """
     kie_state = said.text(data.get("state"), most=40)
     if not kie_state:
-        raise KieUnclear("recordInfo names no state")
+        raise KieUnclear("recordInfo names no state", raw=said.raw(data))
     state = MARKET_STATES.get(kie_state, TaskState.RUNNING)
     echo = _echoed_url(data.get("param"))
     if state is TaskState.SUCCEEDED:
+        found = _market_urls(data)
         return TaskSnapshot(
             state=state,
             kie_state=kie_state,
             call_back_url=echo,
-            video_urls=_market_urls(data),
+            video_urls=found,
+            raw="" if found else said.raw(data, without=echo),
             credits=said.credits(data.get("creditsConsumed", data.get("consumeCredits"))),
         )
     return TaskSnapshot(
@@ -73,8 +75,9 @@ def read_market_task(data: Record) -> TaskSnapshot:
         call_back_url=echo,
         progress=said.percent(data.get("progress")),
         error_code=said.text(data.get("failCode"), most=16),
-        failure=said.text(data.get("failMsg")),
+        failure=said.words(data.get("failMsg"), without=echo),
         credits=said.credits(data.get("creditsConsumed")) if state is TaskState.FAILED else None,
+        raw=said.raw(data, without=echo) if state is TaskState.FAILED else "",
     )
 
 
@@ -95,7 +98,7 @@ def read_veo_task(data: Record) -> TaskSnapshot:
     """Read `data` of GET /veo/record-info: 0 runs, 1 is success, any other flag a failure."""
     flag = data.get("successFlag")
     if isinstance(flag, bool) or not isinstance(flag, int):
-        raise KieUnclear("record-info has no successFlag")
+        raise KieUnclear("record-info has no successFlag", raw=said.raw(data))
     state = VEO_STATES.get(flag, TaskState.FAILED)
     response = data.get("response")
     results = response if isinstance(response, Mapping) else {}
@@ -108,13 +111,16 @@ def read_veo_task(data: Record) -> TaskSnapshot:
             data.get("resultUrls"),
         ):
             found = found or said.urls(url_list(value))
+    echo = _echoed_url(data.get("paramJson"))
+    ended_without = state is not TaskState.RUNNING and not found
     return TaskSnapshot(
         state=state,
         kie_state=said.text(flag, most=40),
-        call_back_url=_echoed_url(data.get("paramJson")),
+        call_back_url=echo,
         video_urls=found,
         error_code=said.text(data.get("errorCode"), most=16),
-        failure=said.text(data.get("errorMessage")),
+        failure=said.words(data.get("errorMessage"), without=echo),
+        raw=said.raw(data, without=echo) if ended_without else "",
     )
 
 

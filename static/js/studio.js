@@ -398,7 +398,8 @@ function prepareForm(form, { isSwapped }) {
     kept.src = preview;
     kept.hidden = false;
   }
-  if (!isSwapped) goToPlace();
+  // Later than the browser, which takes the focus away when it goes there itself.
+  if (!isSwapped) addEventListener("load", () => setTimeout(goToPlace));
   if (!isSwapped) return;
   const wrong = find("[aria-invalid=true], #form-errors", form);
   if (wrong) wrong.focus();

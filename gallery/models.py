@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from math import ceil
+from statistics import quantiles
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
@@ -12,6 +15,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.urls import reverse
 from django.utils.timezone import now
 
+from gallery.failures import FAILURES, OTHERWISE, Failure
 from videostudio.models import User
 from videostudio.secrets import redacted
 
@@ -23,8 +27,54 @@ PATIENCE_WITH_SAVING = timedelta(minutes=2)
 STUCK_AFTER = timedelta(minutes=15)
 # So long a lost answer may still be made good by a callback; then its owner is asked.
 ASK_AFTER = timedelta(minutes=45)
+# KIE.AI keeps a task's record and its results for 14 days at the most.
+KEPT_BY_KIE_FOR = timedelta(days=14)
 # Overdue by this much means that nobody is polling.
 OVERDUE_AFTER = timedelta(minutes=2)
+# From here on a card says that it needs attention.
+ATTENTION_AFTER = timedelta(minutes=60)
+
+# The event that keeps KIE.AI's own words: for operators, not for the video's owner.
+RAW_ANSWER = "KIE.AI said"
+
+# How long a video takes is learned from those that had these in common: the first two always, the
+# others where enough of them are known.
+USUAL_TIME_OF = ("provider", "model", "generation_type", "duration", "parameters")
+# So many of a model's last videos are looked through, and so many of them counted.
+MOST_LOOKED_THROUGH, MOST_SAMPLES, FEWEST_SAMPLES = 120, 30, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsualTime:
+    """How long KIE.AI usually takes, in seconds; each is a column of the video."""
+
+    # The middle, and the range in which half of them end.
+    expected_seconds: int
+    usually_from_seconds: int
+    usually_to_seconds: int
+    # At least nine of ten have ended by then.
+    late_after_seconds: int
+
+    @classmethod
+    def of(cls, samples: Collection[float]) -> Self:
+        """Learned from these times in seconds, of which there are at least FEWEST_SAMPLES."""
+        ordered = sorted(samples)
+        # What was noticed days later, or at once, says nothing about the usual time.
+        odd = len(ordered) // 10
+        middle = ordered[odd : len(ordered) - odd]
+        low, expected, high = (max(round(q), 1) for q in quantiles(middle, method="inclusive"))
+        ninth = quantiles(ordered, n=10, method="inclusive")[8]
+        # With some room: where all take the same time, a second more is not late.
+        late = max(ninth, expected * 1.25 + 10)
+        return cls(
+            expected_seconds=expected,
+            usually_from_seconds=low,
+            usually_to_seconds=high,
+            late_after_seconds=ceil(late),
+        )
+
+    def as_columns(self) -> dict[str, int]:
+        return asdict(self)
 
 
 class VideoQuerySet(models.QuerySet["Video"]):
@@ -151,12 +201,33 @@ class VideoQuerySet(models.QuerySet["Video"]):
         place = User.objects.filter(pk=OuterRef("user")).values("gallery_version")
         videos.update(version=Subquery(place))
 
-    def usual_seconds(self, provider: str, model: str) -> int | None:
-        """How long KIE.AI takes over this model: our last 30's median; None with fewer than 3."""
+    def usual_time(
+        self,
+        *,
+        provider: str,
+        model: str,
+        generation_type: str,
+        duration: int | None,
+        parameters: Mapping[str, Any],
+    ) -> UsualTime | None:
+        """How long KIE.AI takes over such a video; None when fewer than 3 of the model are known.
+
+        One query, bounded by the index: the model's newest videos, of which those of the same
+        kind, length and resolution count, if there are 3 of them.
+        """
         done = self.filter(provider=provider, model=model, succeeded_at__isnull=False)
-        times = done.order_by("-succeeded_at").values_list("accepted_at", "succeeded_at")[:30]
-        seconds = sorted((end - start).total_seconds() for start, end in times if start and end)
-        return round(seconds[len(seconds) // 2]) if len(seconds) >= 3 else None
+        kind = (generation_type, duration, parameters.get("resolution"))
+        alike, all_of_them = [], []
+        for *facts, start, end in done.order_by("-succeeded_at").values_list(
+            "generation_type", "duration", "parameters__resolution", "accepted_at", "succeeded_at"
+        )[:MOST_LOOKED_THROUGH]:
+            if start and end:
+                seconds = (end - start).total_seconds()
+                all_of_them.append(seconds)
+                if tuple(facts) == kind:
+                    alike.append(seconds)
+        samples = alike if len(alike) >= FEWEST_SAMPLES else all_of_them
+        return UsualTime.of(samples[:MOST_SAMPLES]) if len(samples) >= FEWEST_SAMPLES else None
 
 
 class Status(models.TextChoices):
@@ -226,6 +297,8 @@ class Video(models.Model):
     video_url = models.TextField(blank=True, default="")
     thumbnail_url = models.TextField(blank=True, default="")
     error_message = RedactedTextField(blank=True, default="")
+    # Which row of the table of failures it is; "" unless failed.
+    failure = models.CharField(max_length=20, blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
     aspect_ratio = models.CharField(max_length=16, blank=True, default="")
     duration = models.PositiveSmallIntegerField("duration in seconds", null=True, blank=True)
@@ -245,12 +318,16 @@ class Video(models.Model):
     polls_unanswered = models.PositiveSmallIntegerField(default=0)
     kie_state = models.CharField("KIE.AI's last word", max_length=40, blank=True, default="")
     kie_error_code = models.CharField(max_length=16, blank=True, default="")
+    kie_message = RedactedTextField("KIE.AI's own words", blank=True, default="")
     # Named by a callback while no task id was known: adopted once KIE.AI's record proves it ours.
     offered_task_id = models.CharField(max_length=128, blank=True, default="", editable=False)
     accepted_at = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
-    # From this model's past at the moment of submission; None when there is too little of it.
+    # From such videos' past at the moment of submission (UsualTime); None with too little of it.
     expected_seconds = models.PositiveIntegerField(null=True, blank=True)
+    usually_from_seconds = models.PositiveIntegerField(null=True, blank=True)
+    usually_to_seconds = models.PositiveIntegerField(null=True, blank=True)
+    late_after_seconds = models.PositiveIntegerField(null=True, blank=True)
 
     idempotency_key = models.UUIDField(null=True, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -382,6 +459,40 @@ class Video(models.Model):
         return not self.task_id and self.stage == Stage.UNCONFIRMED
 
     @property
+    def why_failed(self) -> Failure:
+        """The row of the table of failures: its title, and what can be done."""
+        return FAILURES.get(self.failure, FAILURES[OTHERWISE])
+
+    @property
+    def why_unsaved(self) -> Failure:
+        """The row for a video that was made, and whose link died before we had it."""
+        return FAILURES["unsaved"]
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """So long KIE.AI keeps what it has made, and saving is tried again."""
+        return self.succeeded_at + KEPT_BY_KIE_FOR if self.succeeded_at else None
+
+    @property
+    def is_perhaps_charged(self) -> bool:
+        """Is no task known, and may there be one all the same? So of what an operator gave up."""
+        return not self.task_id and self.failure in {"operator", "interrupted"}
+
+    @property
+    def late_after(self) -> timedelta:
+        """So long after its acceptance it takes longer than usual; without a past, when stuck."""
+        if self.late_after_seconds is None:
+            return STUCK_AFTER
+        return timedelta(seconds=self.late_after_seconds)
+
+    @property
+    def is_late(self) -> bool:
+        """Does KIE.AI take longer over it than usual?"""
+        return (
+            self.is_processing and (self.accepted_at or self.created_at) < now() - self.late_after
+        )
+
+    @property
     def settles_in(self) -> timedelta:
         """How long it took, or has taken so far."""
         return (self.completed_at or now()) - self.created_at
@@ -461,6 +572,7 @@ class Video(models.Model):
             stage=Stage.SAVING,
             completed_at=None,
             error_message="",
+            failure="",
             next_poll_at=at + PATIENCE_WITH_SAVING,
             next_archive_at=at,
             **{"succeeded_at": at} | facts,
@@ -482,7 +594,8 @@ class Video(models.Model):
     def mark_failed(
         self,
         *,
-        error_message: str,
+        failure: str = OTHERWISE,
+        error_message: str = "",
         by: str = "",
         only: Q | None = None,
         look_again_at: datetime | None = None,
@@ -490,9 +603,11 @@ class Video(models.Model):
     ) -> bool:
         """PROCESSING → FAILED, once. What KIE.AI has finished is no longer a failure.
 
+        `failure`: its row in the table of failures, which has the sentence unless one is given.
         `only`: what must also be true of the row at that moment. `look_again_at`: when to ask
         KIE.AI all the same, where it was not KIE.AI that ended it.
         """
+        error_message = error_message or FAILURES[failure].sentence
         return self._move(
             Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING) & (only or Q()),
             event="failed",
@@ -500,6 +615,7 @@ class Video(models.Model):
             by=by,
             status=Status.FAILED,
             stage=Stage.SETTLED,
+            failure=failure,
             error_message=error_message,
             completed_at=now(),
             next_poll_at=look_again_at,

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery.models import Video, VideoQuerySet
+from gallery.models import RAW_ANSWER, Video, VideoQuerySet
 from videostudio.health import is_kie_away, is_worker_silent
 from videostudio.http import StudioRequest
 from videostudio.models import User
@@ -127,7 +127,7 @@ def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
     context = {
         "video": video,
-        "events": video.events.all(),
+        "events": video.events.exclude(what=RAW_ANSWER),
         "now": now(),
         "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
     }

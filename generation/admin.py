@@ -23,7 +23,6 @@ from videostudio.models import User
 from videostudio.secrets import redacted
 
 CHECKABLE = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
-BY_OPERATOR = "An operator has marked this video as failed. Please try again."
 
 
 class StuckFilter(admin.SimpleListFilter):
@@ -91,6 +90,7 @@ class VideoAdmin(admin.ModelAdmin):
                     ("provider", "model", "generation_type"),
                     ("task_id", "offered_task_id"),
                     ("kie_state", "kie_error_code", "progress"),
+                    ("failure", "kie_message"),
                     ("last_polled_at", "poll_count", "next_poll_at", "claimed_until"),
                     ("cost_estimated", "cost_consumed"),
                     "parameters",
@@ -112,7 +112,7 @@ class VideoAdmin(admin.ModelAdmin):
             {"fields": ("created_at", "accepted_at", "succeeded_at", "completed_at", "deleted_at")},
         ),
     )
-    list_filter = (StuckFilter, "status", "stage", "provider", "created_at")
+    list_filter = (StuckFilter, "status", "stage", "failure", "provider", "created_at")
     list_select_related = ("user",)
     search_fields = ("id", "task_id", "prompt", "user__username", "user__email")
     date_hierarchy = "created_at"
@@ -181,7 +181,7 @@ class VideoAdmin(admin.ModelAdmin):
     def mark_as_failed(self, request: HttpRequest, videos: VideoQuerySet) -> None:
         marked = sum(
             video.mark_failed(
-                error_message=BY_OPERATOR,
+                failure="operator",
                 by=request.user.get_username(),
                 # KIE.AI may finish it all the same: then it is brought home.
                 look_again_at=now() if video.task_id else None,

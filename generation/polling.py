@@ -20,7 +20,13 @@ from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused
 from generation.kie.snapshot import TaskSnapshot, TaskState
-from generation.recording import GIVE_UP_AFTER, NO_LONGER_KNOWN, Look, record, record_running
+from generation.recording import (
+    GIVE_UP_AFTER,
+    Look,
+    record,
+    record_running,
+    record_unreadable,
+)
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -191,6 +197,7 @@ def _sort_in(answer: Answer, *, looks: list[Look], report: PollReport) -> None:
         logger.info("task_unanswered video=%s task=%s: %s", video.pk, video.task_id, said)
         if isinstance(said, KieNotSent) and said.code and not said.is_silence:
             status_queries().pause(said.retry_after or USUAL_PAUSE_SECONDS)
+        record_unreadable(video, said)
         # One wrong answer never fails a video.
         if _goes_on(video, report=report):
             looks.append(Look(video, None))
@@ -211,6 +218,6 @@ def _goes_on(video: Video, *, report: PollReport) -> bool:
         return False
     if not video.accepted_at or video.accepted_at > now() - GIVE_UP_AFTER:
         return True
-    report.failed += video.mark_failed(error_message=NO_LONGER_KNOWN)
+    report.failed += video.mark_failed(failure="lost")
     video.stop_looking()
     return False

@@ -13,8 +13,9 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils.timezone import now
 
-from gallery.models import Stage, Status, Video
-from generation.failures import sentence_for
+from gallery.failures import recognise
+from gallery.models import KEPT_BY_KIE_FOR, RAW_ANSWER, Stage, Status, Video
+from generation.kie.errors import KieError
 from generation.kie.snapshot import TaskSnapshot, TaskState
 from videostudio.models import Heartbeat
 
@@ -37,17 +38,8 @@ CALLBACKS_PROVE_FOR = timedelta(hours=6)
 LONGEST_WHILE_UNANSWERED = timedelta(seconds=40)
 # The answer came a little after the tick that asked: without this every other tick found nothing.
 SLACK = timedelta(seconds=2)
-# KIE.AI keeps a task's record for 14 days.
-GIVE_UP_AFTER = timedelta(days=14)
-NO_LONGER_KNOWN = (
-    "KIE.AI gave no result for this video within 14 days and no longer knows it. "
-    "Use the same settings to make it again."
-)
-
-NO_RESULT = (
-    "KIE.AI reports success but has given no video. Ask whoever runs this studio to check the "
-    "task in KIE.AI's own log."
-)
+# No record is left to ask for then.
+GIVE_UP_AFTER = KEPT_BY_KIE_FOR
 
 
 def record(video: Video, snapshot: TaskSnapshot, *, at: datetime | None = None) -> bool:
@@ -61,13 +53,13 @@ def record(video: Video, snapshot: TaskSnapshot, *, at: datetime | None = None) 
             thumbnail_url=snapshot.thumbnail_url,
             kie_state=snapshot.kie_state,
             kie_error_code="",
+            kie_message="",
             cost_consumed=snapshot.credits,
             succeeded_at=at or now(),
             **_asked(video),
         )
     if snapshot.state is TaskState.RUNNING:
         return False
-    why = sentence_for(snapshot) if snapshot.state is TaskState.FAILED else NO_RESULT
     logger.info(
         "task_failed video=%s task=%s code=%s: %s",
         video.pk,
@@ -75,13 +67,30 @@ def record(video: Video, snapshot: TaskSnapshot, *, at: datetime | None = None) 
         snapshot.error_code,
         snapshot.failure,
     )
-    return video.mark_failed(
-        error_message=why,
+    failed = video.mark_failed(
+        failure=_failure_in(snapshot),
         kie_state=snapshot.kie_state,
         kie_error_code=snapshot.error_code,
+        kie_message=snapshot.failure,
         cost_consumed=snapshot.credits,
         **_asked(video),
     )
+    if failed and snapshot.raw:
+        video.events.create(what=RAW_ANSWER, detail=snapshot.raw)
+    return failed
+
+
+def _failure_in(snapshot: TaskSnapshot) -> str:
+    if snapshot.state is TaskState.SUCCEEDED:
+        return "no_result"
+    return recognise(code=snapshot.error_code, words=snapshot.failure)
+
+
+def record_unreadable(video: Video, error: KieError) -> None:
+    """Keep for operators what KIE.AI said that nobody understands: each reason once."""
+    reason = f"{error}: "
+    if error.raw and not video.events.filter(what=RAW_ANSWER, detail__startswith=reason).exists():
+        video.events.create(what=RAW_ANSWER, detail=reason + error.raw)
 
 
 def _asked(video: Video) -> dict[str, Any]:

@@ -7,14 +7,15 @@ import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from gallery.models import ASK_AFTER, CLAIM, Stage, Video
+from gallery.failures import FAILURES, recognise
+from gallery.models import ASK_AFTER, CLAIM, USUAL_TIME_OF, Stage, Video
 from generation import outage
 from generation.acceptance import keep_acceptance, write_down_kept_acceptances
 from generation.callbacks import callback_url
@@ -36,12 +37,31 @@ GIVE_UP_SENDING_AFTER = timedelta(hours=24)
 # Nothing happens to an unconfirmed video by itself; it is looked at as often as every other.
 LOOK_AT_UNCONFIRMED = timedelta(minutes=5)
 
-NEVER_SENT = (
-    "KIE.AI could not be reached for a day, so this video was never sent and cost nothing. "
-    "Please try again."
-)
-PICTURE_GONE = "The picture is no longer here. Nothing was charged; please choose it again."
-NOT_OFFERED = "This service is no longer offered. Nothing was charged; please choose another one."
+
+class VideoRefused(KieRefused):
+    """KIE.AI has refused a video, or we have on the way to it: no task, and nothing charged.
+
+    `failure` names the row in the table of failures, `user_message` is for the person.
+    """
+
+    def __init__(self, message: str, *, failure: str, code: int = 0, words: str = "") -> None:
+        super().__init__(message, code=code, words=words)
+        self.failure = failure
+
+    @classmethod
+    def by_kie(cls, refusal: KieRefused) -> Self:
+        """What KIE.AI's code and words stand for."""
+        known = recognise(code=str(refusal.code), words=refusal.words, otherwise="refused")
+        return cls(str(refusal), failure=known, code=refusal.code, words=refusal.words)
+
+    @property
+    def user_message(self) -> str:
+        """One sentence, and KIE.AI's own words where they help to set it right."""
+        failure = FAILURES[self.failure]
+        if not failure.tells_more:
+            return failure.sentence
+        words = f"“{self.words.rstrip('.')}”" if self.words else "nothing more"
+        return f"{failure.sentence} KIE.AI says {words} (code {self.code})."
 
 
 class KeyUsedForAnother(Exception):
@@ -57,7 +77,7 @@ def submit_video(
 ) -> Video:
     """Save the row, then hand it to KIE.AI. The same key with the same request: the first video.
 
-    Raises KieRefused, and then keeps no row, and KeyUsedForAnother. Everything else that can go
+    Raises VideoRefused, and then keeps no row, and KeyUsedForAnother. Everything else that can go
     wrong leaves a row that tells the truth and goes on by itself.
     """
     # Committed before the call: a crash at any point leaves a row that tells the truth.
@@ -70,7 +90,7 @@ def submit_video(
         return video
     try:
         send_video(video, client=client, patience=PATIENCE)
-    except KieRefused as refusal:
+    except VideoRefused as refusal:
         logger.info("video_refused video=%s: %s", video.pk, refusal)
         video.delete()
         raise
@@ -82,16 +102,16 @@ def _insert(
 ) -> tuple[Video, bool]:
     """The row of this request, and whether it is new. Raises KeyUsedForAnother."""
     columns = request.as_columns()
-    usual = Video.objects.usual_seconds(columns["provider"], columns["model"])
+    usual = Video.objects.usual_time(**{name: columns[name] for name in USUAL_TIME_OF})
     try:
         with transaction.atomic():
             video = Video.objects.create(
                 user=user,
                 idempotency_key=idempotency_key,
-                expected_seconds=usual,
                 # Ours for now; should we die here, the next pass sends it.
                 next_poll_at=now() + CLAIM,
                 **columns,
+                **(usual.as_columns() if usual else {}),
             )
             if request.picture:
                 video.inputs.create(
@@ -117,7 +137,7 @@ def _insert(
 
 
 def send_video(video: Video, *, client: KieClient, patience: timedelta) -> KieError | None:
-    """Hand a queued video to KIE.AI, if its turn comes within `patience`. Raises KieRefused.
+    """Hand a queued video to KIE.AI, if its turn comes within `patience`. Raises VideoRefused.
 
     Returns what went wrong on the way; the row says what that means for it.
     """
@@ -134,6 +154,10 @@ def send_video(video: Video, *, client: KieClient, patience: timedelta) -> KieEr
         body = mode.family.body(video.model, fields, callback_url(video.pk))
         _await_turn(patience + LONGER_FOR_AN_UPLOAD)
         task_id = client.create_task(body, family=mode.family)
+    except VideoRefused:
+        raise
+    except KieRefused as refusal:
+        raise VideoRefused.by_kie(refusal) from refusal
     except KieNotSent as error:
         _send_later(video, error)
         return error
@@ -166,7 +190,7 @@ def _mode_of(video: Video) -> Mode:
     for mode in provider.modes if provider else ():
         if mode.generation_type == video.generation_type:
             return mode
-    raise KieRefused(f"no mode for {video.provider}", user_message=NOT_OFFERED)
+    raise VideoRefused(f"no mode for {video.provider}", failure="not_offered")
 
 
 def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
@@ -178,7 +202,7 @@ def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
             with given.file.open("rb") as file:
                 urls.append(client.upload(file, name=name, media_type=given.media_type))
         except FileNotFoundError as error:
-            raise KieRefused("the picture is gone", user_message=PICTURE_GONE) from error
+            raise VideoRefused("the picture is gone", failure="picture_gone") from error
         # Nothing was created, so nothing is lost by doing it all again.
         except (KieUnclear, OSError) as error:
             raise KieNotSent(f"upload: {error}") from error
@@ -210,10 +234,12 @@ def send_queued_videos(*, client: KieClient, limit: int = 20) -> int:
             if trouble and trouble.is_silence and outage.is_away(client=client):
                 _put_back(queued[number:])
                 break
-        except KieRefused as refusal:
+        except VideoRefused as refusal:
             # Nobody is waiting at the form any more: the card says why.
             video.mark_failed(
-                error_message=refusal.user_message, kie_error_code=str(refusal.code or "")
+                failure=refusal.failure,
+                kie_error_code=str(refusal.code or ""),
+                kie_message=refusal.words,
             )
         # A row that cannot be sent must not hold up those behind it; it is due again in a minute.
         except Exception:
@@ -225,7 +251,7 @@ def _give_up_what_was_too_late(at: datetime) -> None:
     """Settle what has waited long enough in a stage before KIE.AI's answer."""
     too_old = at - GIVE_UP_SENDING_AFTER
     for video in Video.objects.awaited(Stage.QUEUED, at).filter(created_at__lt=too_old):
-        video.mark_failed(error_message=NEVER_SENT, only=Q(stage=Stage.QUEUED))
+        video.mark_failed(failure="never_sent", only=Q(stage=Stage.QUEUED))
     # Whoever was on the wire died there: perhaps charged, so it is not sent again.
     for video in Video.objects.awaited(Stage.SUBMITTING, at):
         video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)

@@ -17,11 +17,10 @@ from generation import tasks
 from generation.catalogue import Provider, offered
 from generation.forms import GenerateForm, filled_in_from
 from generation.kie.client import KieClient
-from generation.kie.errors import KieRefused
 from generation.pictures import Picture
 from generation.polling import poll_due_videos
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
-from generation.submission import KeyUsedForAnother, submit_video
+from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
 from videostudio.http import StudioRequest
 from videostudio.models import User
 
@@ -66,7 +65,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
             client=KieClient.from_settings(),
             idempotency_key=form.cleaned_data["idempotency_key"],
         )
-    except KieRefused as refusal:
+    except VideoRefused as refusal:
         form.add_error(None, refusal.user_message)
         return _show(request, form, status=422)
     except KeyUsedForAnother:

@@ -11,6 +11,11 @@ from django.urls import get_script_prefix
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import now
 
+from gallery.failures import Failure, Step
+from gallery.models import Video
+from gallery.waiting import Waiting
+from videostudio.models import User
+
 register = Library()
 
 # One credit of KIE.AI's in dollars.
@@ -68,6 +73,24 @@ def elapsed(since: datetime) -> str:
 
 
 @register.filter
+def spoken(since: datetime) -> str:
+    """The time from then to now for who listens: "1 minute 42 elapsed"."""
+    minutes, seconds = divmod(max(int((now() - since).total_seconds()), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{_many(hours, 'hour')} {_many(minutes, 'minute')} elapsed"
+    return (
+        f"{_many(minutes, 'minute')} {seconds} elapsed"
+        if minutes
+        else f"{_many(seconds, 'second')} elapsed"
+    )
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+@register.filter
 def ago(at: datetime) -> str:
     """How long ago that was, as short as can be: "5 min ago"; a date when it is weeks ago."""
     seconds = (now() - at).total_seconds()
@@ -97,6 +120,37 @@ def plain(number: Decimal) -> str:
 @register.filter
 def in_dollars(credits: Decimal) -> str:
     return dollars(credits * USD_PER_CREDIT)
+
+
+@register.filter
+def waiting(video: Video) -> Waiting:
+    """A processing video, as it stands now, in words."""
+    return Waiting(video, now())
+
+
+@register.filter
+def steps_for(failure: Failure, user: User) -> tuple[Step, ...]:
+    """What this person can do about it."""
+    return (failure.operator_steps if user.is_staff else ()) or failure.steps
+
+
+@register.filter
+def money(video: Video) -> str:
+    """What a failed video cost, as far as anybody knows. Nothing is promised in KIE.AI's name."""
+    if video.why_failed.is_unsent:
+        return "Never sent, so nothing was charged."
+    estimate = video.cost_estimated
+    guess = "Price unknown." if estimate is None else f"Estimated {in_dollars(estimate)}."
+    if video.cost_consumed is not None:
+        if not video.cost_consumed:
+            return f"{guess} KIE.AI's record says nothing was charged."
+        taken = f"{plain(video.cost_consumed)} credits ({in_dollars(video.cost_consumed)})"
+        return f"KIE.AI's record says {taken} were taken. KIE.AI decides about refunds."
+    if video.task_id:
+        return f"{guess} KIE.AI decides about refunds."
+    if video.is_perhaps_charged:
+        return f"Perhaps charged. {guess} KIE.AI decides about refunds."
+    return "KIE.AI refused it before a task was made."
 
 
 @register.filter

@@ -90,7 +90,7 @@ class KieClient:
         url = self._base_url + family.status_path
         data = self._call("GET", url, params={"taskId": task_id})
         if not isinstance(data, Mapping):
-            raise KieUnclear("a record that is no object")
+            raise KieUnclear("a record that is no object", raw=said.raw(data))
         return family.read(data)
 
     def upload(self, file: IO[bytes], *, name: str, media_type: str) -> str:
@@ -167,7 +167,7 @@ def _failed_call(error: Exception) -> KieError:
 
 
 def _unreachable(why: str) -> KieNotSent:
-    return KieNotSent(why, user_message=UNREACHABLE, is_silence=True)
+    return KieNotSent(why, is_silence=True)
 
 
 def _is_from_handshake(error: BaseException | None) -> bool:
@@ -186,75 +186,42 @@ def _envelope_data(response: requests.Response, body: bytes) -> Any:
     except (ValueError, RecursionError):
         envelope = None
     if not isinstance(envelope, Mapping):
-        raise _without_envelope(response)
+        raise _without_envelope(response, body)
     code = envelope.get("code")
     if isinstance(code, bool) or not isinstance(code, int):
         # A gateway's JSON, not KIE.AI's: like its HTML it does not say what happened behind it.
         if response.status_code >= 500:
-            raise _without_envelope(response)
+            raise _without_envelope(response, body)
         code = response.status_code
     if code == 200:
         return envelope.get("data")
-    message = said.text(envelope.get("msg") or envelope.get("message"))
+    message = said.words(envelope.get("msg") or envelope.get("message"))
     logger.info("kie_refused code=%s message=%s", code, message)
     if code in {RATE_LIMITED, MAINTENANCE}:
         raise KieNotSent(
             f"{code} {message}",
             code=code,
-            user_message=REASONS[code],
+            words=message,
             retry_after=_seconds(response.headers.get("Retry-After")),
             is_silence=code == MAINTENANCE,
         )
     data = envelope.get("data")
     if isinstance(data, Mapping) and said.task_id(data.get("taskId")):
         raise KieUnclear(f"{code} with a task id", code=code)
-    raise KieRefused(
-        f"{code} {message}",
-        code=code,
-        user_message=reason_for(code, message),
-        is_silence=code == KEY_REFUSED,
-    )
+    raise KieRefused(f"{code} {message}", code=code, words=message, is_silence=code == KEY_REFUSED)
 
 
-def _without_envelope(response: requests.Response) -> KieError:
+def _without_envelope(response: requests.Response, body: bytes) -> KieError:
     status = response.status_code
     if status == 403:
-        return KieRefused(
-            "HTTP 403 from the edge", code=403, user_message=REASONS[403], is_silence=True
-        )
+        return KieRefused("HTTP 403 from the edge", code=403, is_silence=True)
     if status == RATE_LIMITED:
         wait = _seconds(response.headers.get("Retry-After"))
-        return KieNotSent("HTTP 429", code=429, user_message=REASONS[429], retry_after=wait)
-    return KieUnclear(f"HTTP {status} without an envelope", code=status, is_silence=True)
+        return KieNotSent("HTTP 429", code=429, retry_after=wait)
+    page = said.words(body[: said.MOST_RAW].decode(errors="replace"))
+    return KieUnclear(f"HTTP {status} without an envelope", code=status, raw=page, is_silence=True)
 
 
 def _seconds(header: str | None) -> float | None:
     """Retry-After in seconds, at most 15 minutes; None where it says nothing we understand."""
     return min(float(header), 900.0) if header and header.isascii() and header.isdigit() else None
-
-
-UNREACHABLE = "KIE.AI could not be reached. The video waits here and is sent as soon as it can be."
-
-# What each of KIE.AI's codes means for the person who is waiting, and what to do next.
-REASONS = {
-    401: "KIE.AI refused the studio's key. Please ask whoever runs this studio to check it.",
-    402: "The studio's KIE.AI balance is too low. Ask whoever runs it to top up, then try again.",
-    403: "KIE.AI's gatekeeper refused the studio. Please ask whoever runs it to look into it.",
-    404: "KIE.AI no longer knows this service. Please choose another one.",
-    429: "KIE.AI is busy. The video waits for its turn.",
-    433: "The studio's KIE.AI key has used up its limit. Ask whoever runs it to raise it.",
-    451: "KIE.AI could not read the picture. Please try another one.",
-    455: "KIE.AI is being maintained. The video waits here and is sent afterwards.",
-    505: "KIE.AI has switched this service off. Please choose another one.",
-}
-
-
-def reason_for(code: int, message: str) -> str:
-    """One sentence for the person: ours where the code says it all, else KIE.AI's own words."""
-    if reason := REASONS.get(code):
-        return reason
-    if "paused" in message.lower():
-        return "KIE.AI has paused this service. Please choose another one."
-    if not message:
-        return f"KIE.AI refused this video (code {code}) without saying why. Please try again."
-    return f"KIE.AI refused this video: {message.rstrip('.')}. Change that and try again."

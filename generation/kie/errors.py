@@ -4,17 +4,26 @@ from videostudio.secrets import redacted
 
 
 class KieError(Exception):
-    """A call without the answer asked for. `str()` is for the log, `user_message` for people.
+    """A call without the answer asked for. `str()` is for the log.
 
-    Neither ever holds the key, whatever it was made of.
+    `code` and `words` are KIE.AI's own; the sentence they stand for is in the table of failures.
+    None of it ever holds the key, whatever it was made of.
     """
 
     def __init__(
-        self, message: str, *, code: int = 0, user_message: str = "", is_silence: bool = False
+        self,
+        message: str,
+        *,
+        code: int = 0,
+        words: str = "",
+        raw: str = "",
+        is_silence: bool = False,
     ) -> None:
         super().__init__(redacted(message))
         self.code = code
-        self.user_message = redacted(user_message) or "KIE.AI gave no usable answer."
+        self.words = redacted(words)
+        # What came instead of an answer, for the event log; "" where nothing did.
+        self.raw = redacted(raw)
         # It says something about KIE.AI as a whole and nothing about this call: no connection, a
         # gateway's page, maintenance, a key that is not heard at all.
         self.is_silence = is_silence
@@ -32,11 +41,11 @@ class KieNotSent(KieError):
         message: str,
         *,
         code: int = 0,
-        user_message: str = "",
+        words: str = "",
         is_silence: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, code=code, user_message=user_message, is_silence=is_silence)
+        super().__init__(message, code=code, words=words, is_silence=is_silence)
         # Seconds that KIE.AI asked us to wait, where it did.
         self.retry_after = retry_after
 

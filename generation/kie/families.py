@@ -56,21 +56,27 @@ def read_market_task(data: Record) -> TaskSnapshot:
     """
     kie_state = said.text(data.get("state"), most=40)
     if not kie_state:
-        raise KieUnclear("recordInfo names no state")
+        raise KieUnclear("recordInfo names no state", raw=said.raw(data))
     state = MARKET_STATES.get(kie_state, TaskState.RUNNING)
     has_succeeded, has_failed = state is TaskState.SUCCEEDED, state is TaskState.FAILED
     consumed = data.get("creditsConsumed", data.get("consumeCredits"))
+    request = _market_request(data)
+    found = _market_urls(data) if has_succeeded else ()
+    ended_without = (has_succeeded and not found) or has_failed
     return TaskSnapshot(
         state=state,
         kie_state=kie_state,
-        request=_market_request(data),
+        request=request,
         created_at=said.moment(data.get("createTime")),
         completed_at=said.moment(data.get("completeTime")),
-        video_urls=_market_urls(data) if has_succeeded else (),
+        video_urls=found,
         progress=None if has_succeeded else said.percent(data.get("progress")),
         error_code="" if has_succeeded else said.text(data.get("failCode"), most=16),
-        failure="" if has_succeeded else said.text(data.get("failMsg")),
+        failure=""
+        if has_succeeded
+        else said.words(data.get("failMsg"), without=request.call_back_url),
         credits=said.credits(consumed) if has_succeeded or has_failed else None,
+        raw=said.raw(data, without=request.call_back_url) if ended_without else "",
     )
 
 
@@ -101,7 +107,7 @@ def read_veo_task(data: Record) -> TaskSnapshot:
     """Read `data` of GET /veo/record-info: 0 runs, 1 is success, any other flag a failure."""
     flag = data.get("successFlag")
     if isinstance(flag, bool) or not isinstance(flag, int):
-        raise KieUnclear("record-info has no successFlag")
+        raise KieUnclear("record-info has no successFlag", raw=said.raw(data))
     state = VEO_STATES.get(flag, TaskState.FAILED)
     response = data.get("response")
     results = response if isinstance(response, Mapping) else {}
@@ -114,15 +120,18 @@ def read_veo_task(data: Record) -> TaskSnapshot:
             data.get("resultUrls"),
         ):
             found = found or said.urls(url_list(value))
+    request = _flat_request(data.get("paramJson"))
+    ended_without = state is not TaskState.RUNNING and not found
     return TaskSnapshot(
         state=state,
         kie_state=said.text(flag, most=40),
-        request=_flat_request(data.get("paramJson")),
+        request=request,
         created_at=said.moment(data.get("createTime")),
         completed_at=said.moment(data.get("completeTime")),
         video_urls=found,
         error_code=said.text(data.get("errorCode"), most=16),
-        failure=said.text(data.get("errorMessage")),
+        failure=said.words(data.get("errorMessage"), without=request.call_back_url),
+        raw=said.raw(data, without=request.call_back_url) if ended_without else "",
     )
 
 

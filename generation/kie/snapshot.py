@@ -1,6 +1,7 @@
 """What KIE.AI said, in our words: typed, bounded, safe to store."""
 
 import enum
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,21 @@ from videostudio.secrets import holds_key, redacted
 
 MOST_TEXT = 500
 MOST_URL = 2000
+MOST_RAW = 2000
+# Of one list in a raw record, and so deep: more tells an operator nothing.
+MOST_RAW_ITEMS, MOST_RAW_DEPTH = 10, 6
 
 # Control characters, which PostgreSQL and terminals refuse, and bidirectional overrides, which
 # make a sentence read as another one.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE_IN_URL = re.compile(r"[\s\\\x00-\x1f\x7f\ud800-\udfff]")
+# What follows the ? of an address is its permission. Addresses also stand in JSON in a text, where
+# slashes and & may be escaped.
+_LINK_QUERY = re.compile(
+    r"""(https?:(?:\\*/){2}(?:[^\s"'\\<>?#]|\\+/)*)[?#](?:[^\s"'\\<>]|\\+(?:/|u[0-9a-fA-F]{4}))*"""
+)
+# Where a record echoes what we asked for: the prompt, the pictures, and our callback's token.
+_ECHOES = frozenset({"param", "paramjson", "callbackurl", "input", "prompt"})
 TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 
 
@@ -59,6 +70,8 @@ class TaskSnapshot:
     completed_at: datetime | None = None
     # Credits really consumed, where the record says so.
     credits: Decimal | None = None
+    # The record itself where it ended without a video, for the event log.
+    raw: str = ""
 
 
 def text(value: Any, *, most: int = MOST_TEXT) -> str:
@@ -73,6 +86,38 @@ def text(value: Any, *, most: int = MOST_TEXT) -> str:
 def prompt(value: Any, *, most: int) -> str:
     """A prompt as KIE.AI echoes it: a person's own words, without what is unsafe."""
     return _UNSAFE.sub("", value)[:most].strip() if isinstance(value, str) else ""
+
+
+def words(value: Any, *, without: str = "") -> str:
+    """Somebody's words, with the addresses in them cut where their permission begins.
+
+    `without`: the callback address that KIE.AI was given, which names our token.
+    """
+    if without and isinstance(value, str):
+        value = value.replace(without, "…")
+    return _LINK_QUERY.sub(r"\1", text(value))
+
+
+def raw(data: Any, *, without: str = "") -> str:
+    """A record as operators may read it: bounded, without links' permissions and echoed requests.
+
+    `without`: as for words().
+    """
+    found = json.dumps(_trimmed(data, MOST_RAW_DEPTH), ensure_ascii=False)
+    if without:
+        found = found.replace(without, "…")
+    # Cut twice, for what is taken out makes room.
+    return _LINK_QUERY.sub(r"\1", text(found, most=2 * MOST_RAW))[:MOST_RAW]
+
+
+def _trimmed(value: Any, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        items = list(value.items())[: MOST_RAW_ITEMS * 4]
+        kept = ((k, v) for k, v in items if str(k).replace("_", "").lower() not in _ECHOES)
+        return {text(k, most=40): _trimmed(v, depth - 1) for k, v in kept} if depth else "…"
+    if isinstance(value, list):
+        return [_trimmed(item, depth - 1) for item in value[:MOST_RAW_ITEMS]] if depth else "…"
+    return text(value) if isinstance(value, str) else value
 
 
 def url(value: Any) -> str:

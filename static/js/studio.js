@@ -147,6 +147,10 @@ function askOnce() {
 }
 document.addEventListener("refreshed", () => {
   toast("Checked with KIE.AI just now");
+  for (const pace of findAll(".pace")) {
+    pace.dataset.checked = new Date(Date.now() + skew * 1000).toISOString();
+    delete pace.dataset.overdue;
+  }
   askOnce();
 });
 
@@ -234,6 +238,8 @@ function tick() {
   }
   for (const time of times) write(time, asClock(secondsSince(time.dataset.since) + skew));
   for (const bar of findAll("progress[data-expected]")) advance(bar);
+  for (const time of findAll(".stage .elapsed")) speak(time);
+  for (const pace of findAll(".pace")) showPace(pace);
 }
 
 const secondsSince = (moment) => (Date.now() - Date.parse(moment)) / 1000;
@@ -252,6 +258,43 @@ function advance(bar) {
   const k = -Math.log(1 - 85 / 95);
   const estimate = 95 * (1 - Math.exp((-k * elapsed) / Number(bar.dataset.expected)));
   if (estimate > bar.value) bar.value = estimate;
+}
+
+/** The elapsed time for who listens. */
+function speak(time) {
+  const whole = Math.max(Math.floor(secondsSince(time.dataset.since) + skew), 0);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const many = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+  const short = minutes ? `${many(minutes, "minute")} ${whole % 60}` : many(whole, "second");
+  const text = hours ? `${many(hours, "hour")} ${many(minutes, "minute")}` : short;
+  write(find(".spoken", time.parentElement), `${text} elapsed`);
+}
+
+// From here on a video is checked seldom, and from there on it needs attention; as on the server.
+const STUCK_AFTER = 15 * 60;
+const ATTENTION_AFTER = 60 * 60;
+
+/** A card that does not change is not sent again: that it is late shows by the clock alone. */
+function showPace(pace) {
+  const elapsed = secondsSince(pace.dataset.from) + skew;
+  const isLate = elapsed >= Number(pace.dataset.late);
+  const now = elapsed >= ATTENTION_AFTER ? "attention" : isLate ? "late" : "usual";
+  for (const line of pace.children) line.hidden = line.dataset.pace !== now;
+  const button = find(".check", pace.closest("article"));
+  if (button) button.hidden = now === "usual";
+  write(find(".checked", pace), asChecked(pace, elapsed));
+}
+
+/** When it was last checked, as far as this page knows; then how often that happens. */
+function asChecked({ dataset }, elapsed) {
+  const [pause, often] = elapsed < STUCK_AFTER ? [30, "20 s"] : [330, "5 minutes"];
+  const age = dataset.checked ? secondsSince(dataset.checked) + skew : Infinity;
+  if (age > pause && dataset.overdue === undefined) return `checked every ${often}`;
+  if (age === Infinity) return "not checked yet";
+  const whole = Math.max(Math.floor(age), 0);
+  if (whole < 60) return `last checked ${whole} s ago`;
+  const minutes = Math.floor(whole / 60);
+  return `last checked ${minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`} ago`;
 }
 
 function write(element, text) {
@@ -355,10 +398,20 @@ function prepareForm(form, { isSwapped }) {
     kept.src = preview;
     kept.hidden = false;
   }
+  // Later than the browser, which takes the focus away when it goes there itself.
+  if (!isSwapped) addEventListener("load", () => setTimeout(goToPlace));
   if (!isSwapped) return;
   const wrong = find("[aria-invalid=true], #form-errors", form);
   if (wrong) wrong.focus();
   else if (document.activeElement === document.body) find("#submit", form).focus({ preventScroll: true });
+}
+
+/** A link from a failed card names what is to be changed: there one goes on. */
+function goToPlace() {
+  const place = document.getElementById(location.hash.slice(1));
+  if (!place?.closest("#generate-form")) return;
+  const control = place.matches("div") ? find("input:not([type=hidden]), select", place) : place;
+  control?.focus();
 }
 
 function count() {

@@ -106,6 +106,8 @@ def fill(user, others, *, first, last):
         "video_url": "'https://results.example/v.mp4'",
         "thumbnail_url": "''",
         "error_message": "''",
+        "failure": "''",
+        "kie_message": "''",
         "parameters": "'{}'",
         "aspect_ratio": "'16:9'",
         "duration": "8",

@@ -1,7 +1,10 @@
 """Every page, in both themes and three widths: nothing for axe to find, nothing cut off."""
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils.timezone import now
 
 from gallery.models import Stage
 
@@ -16,7 +19,9 @@ OWN = ["/", "/generate/", "/trash/", "/accounts/profile/", "/accounts/password/"
 def full_gallery(signed_in, make_video, make_completed, make_failed):
     videos = [make_video(user=signed_in, stage=stage) for stage in (Stage.RUNNING, Stage.QUEUED)]
     videos.append(make_video(user=signed_in, stage=Stage.UNCONFIRMED, task_id=""))
-    videos.append(make_failed(user=signed_in))
+    long_ago = now() - timedelta(minutes=5)
+    videos.append(make_video(user=signed_in, accepted_at=long_ago, late_after_seconds=200))
+    videos += [make_failed(user=signed_in, failure=failure) for failure in ("prompt", "balance")]
     videos.append(make_completed(user=signed_in, prompt="A long prompt without " + "end" * 80))
     return videos
 

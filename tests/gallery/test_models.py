@@ -7,7 +7,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
-from gallery.models import Stage, Status, Video
+from gallery.failures import FAILURES
+from gallery.models import USUAL_TIME_OF, Stage, Status, Video
 
 BROKEN = {
     "an unknown status": {"status": "done"},
@@ -121,17 +122,95 @@ def test_every_visible_change_moves_updated_at(make_video):
     assert video.updated_at > before
 
 
+def usual_time_of(video):
+    return Video.objects.usual_time(
+        **{name: getattr(video, name) for name in USUAL_TIME_OF},
+    )
+
+
+def test_the_usual_time_has_a_range_and_a_moment_from_which_it_is_late(make_video):
+    for seconds in range(100, 200, 10):
+        done = now()
+        start = done - timedelta(seconds=seconds)
+        video = make_video(accepted_at=start, succeeded_at=done)
+
+    usual = usual_time_of(video)
+
+    assert usual.expected_seconds == 145
+    assert (usual.usually_from_seconds, usual.usually_to_seconds) == (128, 162)
+    # A quarter over the middle and ten seconds: nine of ten are done before that.
+    assert usual.late_after_seconds == 192
+
+
+def test_one_that_was_noticed_days_later_does_not_change_the_usual_time(make_video):
+    for seconds in [60] * 19 + [3 * 24 * 3600]:
+        done = now()
+        start = done - timedelta(seconds=seconds)
+        video = make_video(accepted_at=start, succeeded_at=done)
+
+    usual = usual_time_of(video)
+
+    assert (usual.expected_seconds, usual.late_after_seconds) == (60, 85)
+
+
+def test_the_usual_time_is_that_of_the_same_kind_length_and_resolution(make_video):
+    def took(seconds, **facts):
+        return make_video(
+            accepted_at=now() - timedelta(seconds=seconds), succeeded_at=now(), **facts
+        )
+
+    short, *_ = [took(30, duration=6, parameters={"resolution": "768P"}) for _ in range(3)]
+    for _ in range(5):
+        took(300, duration=10, parameters={"resolution": "768P"})
+        took(600, duration=6, parameters={"resolution": "1080P"})
+        took(900, duration=6, parameters={"resolution": "768P"}, generation_type="img2vid")
+    rare = make_video(duration=4, parameters={})
+    other = make_video(model="another/model")
+
+    assert usual_time_of(short).expected_seconds == 30
+    # Fewer than three of its own kind: as long as the model takes over everything.
+    assert usual_time_of(rare).usually_to_seconds > 300
+    assert usual_time_of(other) is None
+
+
+def test_the_usual_time_is_one_query(make_video, django_assert_num_queries):
+    video = make_video()
+
+    with django_assert_num_queries(1):
+        usual_time_of(video)
+
+
+@pytest.mark.parametrize("failure", ["prompt", "operator", "never_sent"])
+def test_a_failure_says_its_tables_sentence(make_video, failure):
+    video = make_video()
+
+    video.mark_failed(failure=failure)
+
+    video.refresh_from_db()
+    assert video.error_message == FAILURES[failure].sentence
+    assert video.why_failed is FAILURES[failure]
+
+
+def test_a_failure_taken_back_leaves_no_trace_of_its_reason(make_failed):
+    video = make_failed(failure="prompt")
+
+    video.mark_succeeded(video_url="https://kie.example/v.mp4")
+
+    video.refresh_from_db()
+    assert (video.failure, video.error_message) == ("", "")
+
+
 def test_the_usual_time_is_a_median_and_needs_three(make_completed):
     for seconds in (10, 1000):
         done = now()
         make_completed(accepted_at=done - timedelta(seconds=seconds), succeeded_at=done)
     video = Video.objects.first()
-    few = Video.objects.usual_seconds(video.provider, video.model)
+    few = usual_time_of(video)
 
     make_completed(accepted_at=now() - timedelta(seconds=60), succeeded_at=now())
 
     assert few is None
-    assert Video.objects.usual_seconds(video.provider, video.model) == 60
+    assert usual_time_of(video).expected_seconds == 60
 
 
 def test_undoing_a_deletion_leaves_a_call_that_is_on_the_wire_alone(make_video):

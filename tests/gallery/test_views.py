@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import timedelta
+from html import unescape
 from threading import Thread
 from uuid import UUID, uuid4
 
@@ -11,7 +12,8 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.timezone import now
 
-from gallery.models import Stage, Video
+from gallery.failures import FAILURES
+from gallery.models import RAW_ANSWER, Stage, Video
 from generation.kie.client import KieClient
 from generation.submission import send_queued_videos
 from videostudio.models import Heartbeat, Outage
@@ -454,3 +456,147 @@ def test_a_card_leads_to_its_video(alice_client, make_video):
     video = make_video()
 
     assert f'href="{video.get_absolute_url()}"' in alice_client.get("/").content.decode()
+
+
+# --- What a failed card says and offers -----------------------------------------------------
+
+
+def steps(answer):
+    """The steps offered: what each is called and where it leads; None for one not to be pressed."""
+    found = re.search(r'<div class="next">(.*?)</div>', answer.content.decode(), re.DOTALL)
+    buttons = re.findall(r"<(a|button)([^>]*)>([^<]*)<", found[1]) if found else []
+    leads = {}
+    for kind, attributes, label in buttons:
+        href = re.search(r'href="([^"]+)"', attributes)
+        leads[label] = unescape(href[1]) if kind == "a" else None
+    return leads
+
+
+@pytest.mark.parametrize(
+    ("failure", "labels"),
+    [
+        ("prompt", {"Edit & try again": "#id_prompt", "Other service": "#id_provider"}),
+        ("picture", {"Replace picture": "#id_image", "Try again · $0.30": "#submit"}),
+        ("output", {"Try again · $0.30": "#submit", "Edit & try again": "#id_prompt"}),
+        ("settings", {"Fix settings": "#settings", "Other service": "#id_provider"}),
+        ("busy", {"Try again · $0.30": "#submit", "Other service": "#id_provider"}),
+        ("balance", {"Try again": None, "Use settings": "#submit"}),
+        ("", {"Try again · $0.30": "#submit", "Details": "#why"}),
+    ],
+)
+def test_a_failed_card_offers_at_most_two_steps_that_fit(
+    alice_client, make_failed, failure, labels
+):
+    video = make_failed(failure=failure, cost_estimated=60)
+
+    found = {unescape(label): href for label, href in steps(alice_client.get("/")).items()}
+
+    assert list(found) == list(labels)
+    for label, place in labels.items():
+        if place is None:
+            assert found[label] is None
+            continue
+        assert found[label].endswith(place)
+        assert str(video.pk) in found[label]
+        assert alice_client.get(found[label]).status_code == 200
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_every_place_that_a_step_names_is_on_the_form(alice_client, make_failed, failure):
+    video = make_failed(failure=failure)
+
+    form = alice_client.get(f"/generate/?from={video.pk}").content.decode()
+    detail = alice_client.get(video.get_absolute_url()).content.decode()
+
+    for step in FAILURES[failure].steps:
+        assert not step.place or f'id="{step.place}"' in form
+    assert 'id="why"' in detail
+
+
+def test_operators_are_told_what_they_can_do_about_the_balance(alice_client, alice, make_failed):
+    alice.is_staff = True
+    alice.save()
+    make_failed(failure="balance")
+
+    assert list(steps(alice_client.get("/"))) == ["Try again", "Top up at KIE.AI"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"cost_estimated": 60}, "Estimated $0.30. KIE.AI decides about refunds."),
+        ({}, "Price unknown. KIE.AI decides about refunds."),
+        (
+            {"cost_estimated": 60, "cost_consumed": 0},
+            "Estimated $0.30. KIE.AI's record says nothing was charged.",
+        ),
+        (
+            {"cost_estimated": 60, "cost_consumed": 40},
+            "KIE.AI's record says 40 credits ($0.20) were taken. KIE.AI decides about refunds.",
+        ),
+        ({"failure": "never_sent", "task_id": ""}, "Never sent, so nothing was charged."),
+        ({"failure": "balance", "task_id": ""}, "KIE.AI refused it before a task was made."),
+        (
+            {"failure": "operator", "task_id": "", "cost_estimated": 60},
+            "Perhaps charged. Estimated $0.30. KIE.AI decides about refunds.",
+        ),
+    ],
+)
+def test_a_failed_card_says_what_is_known_about_the_money(alice_client, make_failed, facts, words):
+    video = make_failed(**facts)
+
+    for path in ("/", video.get_absolute_url()):
+        assert words in unescape(alice_client.get(path).content.decode())
+
+
+def test_the_owner_reads_kies_words_under_details_and_never_the_raw_record(
+    alice_client, make_failed
+):
+    video = make_failed(
+        failure="provider", kie_error_code="500", kie_message="Internal Error <b>", poll_count=7
+    )
+    video.events.create(what=RAW_ANSWER, detail="raw-record-of-kie")
+
+    card = alice_client.get("/").content.decode()
+    detail = alice_client.get(video.get_absolute_url()).content.decode()
+
+    assert "Internal Error" not in card
+    assert "Internal Error &lt;b&gt;" in detail
+    assert "7 times" in detail
+    assert "raw-record-of-kie" not in card + detail
+    assert RAW_ANSWER not in detail
+
+
+# --- What a processing card says ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["card", "detail"])
+def test_a_card_and_its_page_say_the_same_about_a_late_video(alice_client, make_video, where):
+    since = now() - timedelta(seconds=300)
+    video = make_video(
+        created_at=since,
+        accepted_at=since,
+        expected_seconds=150,
+        usually_from_seconds=120,
+        usually_to_seconds=180,
+        late_after_seconds=235,
+        last_polled_at=now() - timedelta(seconds=12),
+    )
+
+    text = alice_client.get("/" if where == "card" else video.get_absolute_url()).content.decode()
+
+    assert '<li class="is-now">Rendering</li>' in text
+    assert ", usually 2 to 3 minutes, " in text
+    assert '<p data-pace="late">Longer than usual: 9 of 10 finish within 4 min' in text
+    assert "last checked 1" in text
+    assert '<p data-pace="usual" aria-hidden="true" hidden>Usually 2 to 3 min</p>' in text
+    assert "Check now" in text
+
+
+def test_a_look_that_changes_nothing_leaves_the_card_alone(alice_client, make_video):
+    video = make_video()
+    url = updates_url(alice_client.get("/"))
+
+    Video.objects.filter(pk=video.pk).update(last_polled_at=now(), poll_count=5)
+
+    assert alice_client.get(url).status_code == 204

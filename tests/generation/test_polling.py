@@ -8,7 +8,7 @@ import requests
 from django.db import connection
 from django.utils.timezone import now
 
-from gallery.models import Stage, Status, Video
+from gallery.models import RAW_ANSWER, Stage, Status, Video
 from generation.kie.client import KieClient
 from generation.polling import poll_due_videos, poll_videos_by_id
 from tests.conftest import RECORD_INFO, RESULT, VEO_RECORD, example, says
@@ -165,6 +165,46 @@ def test_a_success_without_a_video_is_explained(make_video, kie):
     video.refresh_from_db()
     assert video.status == Status.FAILED
     assert "has given no video" in video.error_message
+
+
+@pytest.mark.parametrize("name", ["market_record_fail", "a success without a video"])
+def test_kies_own_record_of_a_failure_is_kept_for_operators(make_video, kie, name):
+    video = make_video()
+    kie.get(RECORD_INFO, json=says("success") if name.startswith("a ") else example(name))
+
+    poll()
+
+    (raw,) = video.events.filter(what=RAW_ANSWER)
+    assert '"state"' in raw.detail
+    assert "webhooks/kie" not in raw.detail
+
+
+def test_a_failure_keeps_its_case_code_and_words(make_video, kie):
+    video = make_video()
+    kie.get(RECORD_INFO, json=example("market_record_fail"))
+
+    poll()
+
+    video.refresh_from_db()
+    assert (video.failure, video.kie_error_code) == ("prompt", "422")
+    assert video.kie_message == "Invalid prompt: prompt contains prohibited content"
+    assert video.cost_consumed == 0
+
+
+def test_an_answer_nobody_understands_is_kept_once_per_reason(make_video, kie):
+    video = make_video()
+    odd = [{"json": says("")}, {"body": "<html>Bad gateway</html>", "status": 502}]
+    for answer in [*odd, *odd, {"body": requests.ReadTimeout("slow")}]:
+        kie.get(RECORD_INFO, **answer)
+
+    for _ in range(5):
+        Video.objects.make_due()
+        poll()
+
+    kept = video.events.filter(what=RAW_ANSWER).values_list("detail", flat=True)
+    assert len(kept) == 2
+    assert kept[0].startswith('recordInfo names no state: {"taskId"')
+    assert kept[1] == "HTTP 502 without an envelope: <html>Bad gateway</html>"
 
 
 def test_a_waiting_task_with_results_still_waits(make_video, kie):

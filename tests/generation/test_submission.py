@@ -21,7 +21,13 @@ from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.pictures import Picture, keep_picture
 from generation.request import GenerationRequest
-from generation.submission import KeyUsedForAnother, send_queued_videos, send_video, submit_video
+from generation.submission import (
+    KeyUsedForAnother,
+    VideoRefused,
+    send_queued_videos,
+    send_video,
+    submit_video,
+)
 from tests.conftest import CREATE_TASK, UPLOAD, VEO_GENERATE, example, picture_bytes
 
 ACCEPTED = {"code": 200, "msg": "success", "data": {"taskId": "task-1"}}
@@ -98,6 +104,19 @@ def test_kie_is_asked_for_just_what_was_chosen(alice, kie):
         "duration": 4,
         "enableTranslation": False,
     }
+
+
+def test_a_refusal_tells_kies_own_words_where_they_help(alice, kie):
+    kie.post(CREATE_TASK, json={"code": 418, "msg": "I am a teapot."})
+
+    with pytest.raises(VideoRefused) as refused:
+        submit(alice)
+
+    assert refused.value.failure == "refused"
+    assert refused.value.user_message == (
+        "KIE.AI refused this video. Please try again, or choose another service. "
+        "KIE.AI says “I am a teapot” (code 418)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,6 +269,8 @@ def test_a_queued_video_that_is_refused_later_says_why_on_its_card(make_video, k
     video.refresh_from_db()
     assert video.status == Status.FAILED
     assert "balance is too low" in video.error_message
+    assert (video.failure, video.kie_error_code) == ("balance", "402")
+    assert video.kie_message == "Credits insufficient"
 
 
 def test_a_video_that_could_not_be_sent_for_a_day_is_given_up_unpaid(make_video, kie):

@@ -272,7 +272,8 @@ def test_another_persons_picture_is_not_taken(client, alice_client, bob, kie):
         ("error_insufficient_credits_402", "balance is too low"),
         ("error_validation_422", "aspect_ratio is not within the range of allowed options"),
         ("error_hidden_validation_500", "This field is required"),
-        ("error_model_paused_500", "has paused this service"),
+        ("error_server_error_500", "Server exception"),
+        ("error_model_paused_500", "does not offer this service at the moment"),
     ],
 )
 def test_kies_refusal_is_told_and_what_was_typed_stays(alice_client, kie, name, words):

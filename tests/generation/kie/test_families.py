@@ -19,6 +19,7 @@ from generation.kie.families import (
     url_list,
 )
 from generation.kie.snapshot import (
+    MOST_RAW,
     MOST_TEXT,
     MOST_URL,
     TaskRequest,
@@ -82,11 +83,12 @@ def test_a_documented_market_record_reads_as_documented(name, snapshot):
 
     assert read.request.call_back_url == ECHO
     assert told_by(read) == told_by(snapshot)
+    assert bool(read.raw) == (snapshot.state is FAILED)
 
 
 def told_by(snapshot):
     """What became of the task: without what was asked for, and when."""
-    return replace(snapshot, request=TaskRequest(), created_at=None, completed_at=None)
+    return replace(snapshot, request=TaskRequest(), created_at=None, completed_at=None, raw="")
 
 
 @pytest.mark.parametrize("name", ["market_record_success", "market_record_success_late_2026"])
@@ -112,6 +114,49 @@ def test_a_veo_record_echoes_what_was_asked_for():
 @pytest.mark.parametrize("time", ["", "soon", True, 10**60, -(10**60), "9" * 30, [], None, 1e999])
 def test_a_time_that_is_none_is_not_taken_for_one(time):
     assert moment(time) is None
+
+
+@pytest.mark.parametrize(
+    "read", [lambda: market_failed(), lambda: market(**ECHOING), lambda: veo(**ECHOING)]
+)
+def test_the_raw_record_is_without_secrets_permissions_and_echoes(read):
+    raw = read().raw
+
+    assert "taskId" in raw
+    assert "https://files.example/a.png" in raw
+    for secret in ("Signature", "5f0c6a1e", "a red kite", "also-secret"):
+        assert secret not in raw
+    assert len(raw) <= MOST_RAW
+
+
+# A record that repeats the request, and links with the permission to use them.
+ECHOING = {
+    "param": json.dumps({"callBackUrl": ECHO, "input": {"prompt": "a red kite"}}),
+    "paramJson": json.dumps({"callBackUrl": ECHO, "prompt": "a red kite"}),
+    "note": f"called {ECHO}",
+    "links": ["https://files.example/a.png?Expires=1&Signature=abc"],
+    "inText": json.dumps({"a": "https://files.example/b?x=1&Signature=abc"}).replace(
+        "&", "\\u0026"
+    ),
+    "escaped": json.dumps({"a": "https://files.example/c?x=1/also-secret"}).replace("/", "\\/"),
+    "long": "x" * 5000,
+}
+
+
+def market_failed():
+    return market(state="fail", failMsg=f"POST {ECHO} failed", **ECHOING)
+
+
+def test_a_failures_words_do_not_repeat_our_callback():
+    assert market_failed().failure == "POST … failed"
+
+
+def test_a_record_nobody_understands_is_kept_for_operators():
+    with pytest.raises(KieUnclear) as unclear:
+        market(state="", **ECHOING)
+
+    assert "taskId" in unclear.value.raw
+    assert "a red kite" not in unclear.value.raw
 
 
 def test_a_callbacks_record_of_2025_tells_its_credits_under_their_old_name():
@@ -217,6 +262,7 @@ def test_a_documented_veo_record_reads_as_documented(name, snapshot):
 
     assert read.request.call_back_url == ECHO
     assert told_by(read) == told_by(snapshot)
+    assert bool(read.raw) == (snapshot.state is FAILED)
 
 
 @pytest.mark.parametrize("flag", [2, 3, 4, -1, 99, 10**60])

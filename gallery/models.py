@@ -114,8 +114,11 @@ class VideoQuerySet(models.QuerySet["Video"]):
         return asked.filter(unclaimed, next_poll_at__lte=at).order_by("next_poll_at")
 
     def to_send(self, at: datetime) -> Self:
-        """Videos that wait for their turn to be handed to KIE.AI, longest waiting first."""
-        waiting = self.kept().processing().filter(stage=Stage.QUEUED)
+        """Videos that wait for their turn to be handed to KIE.AI, longest waiting first.
+
+        Nothing more is spent for an account that has been closed.
+        """
+        waiting = self.kept().processing().filter(stage=Stage.QUEUED, user__is_active=True)
         return waiting.filter(next_poll_at__lte=at).order_by("next_poll_at")
 
     def awaited(self, stage: Stage, at: datetime) -> Self:

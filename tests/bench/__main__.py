@@ -108,6 +108,8 @@ def fill(user, others, *, first, last):
         "error_message": "''",
         "failure": "''",
         "kie_message": "''",
+        "family": "'veo'",
+        "polls_unanswered": "0",
         "parameters": "'{}'",
         "aspect_ratio": "'16:9'",
         "duration": "8",

@@ -432,3 +432,14 @@ def test_a_picture_that_has_vanished_is_a_refusal_in_words(alice, kie):
 
     assert "no longer here" in refused.value.user_message
     assert Video.objects.count() == 0
+
+
+def test_nothing_more_is_spent_for_an_account_that_was_closed(alice, make_video, kie, kie_client):
+    make_video(stage=Stage.QUEUED, task_id="", accepted_at=None)
+    alice.is_active = False
+    alice.save()
+
+    send_queued_videos(client=kie_client)
+
+    assert len(kie.calls) == 0
+    assert Video.objects.get().stage == Stage.QUEUED

@@ -129,6 +129,7 @@ def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "video": video,
         "events": video.events.all(),
+        "results": video.results.all(),
         "now": now(),
         "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
     }

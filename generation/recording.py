@@ -42,8 +42,10 @@ NO_RESULT = (
 def record(video: Video, snapshot: TaskSnapshot) -> bool:
     """Let this word of KIE.AI's count for this video. False when it changed nothing."""
     if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:
+        first, *others = snapshot.video_urls
         return video.mark_succeeded(
-            video_url=snapshot.video_urls[0],
+            video_url=first,
+            more_urls=others,
             thumbnail_url=snapshot.thumbnail_url,
             kie_state=snapshot.kie_state,
             kie_error_code="",

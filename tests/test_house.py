@@ -20,8 +20,13 @@ FLOORS = (
         "generation.management",
     ),
     ("generation.tasks",),
-    ("generation.submission", "generation.polling", "generation.archive"),
-    ("generation.recording",),
+    (
+        "generation.submission",
+        "generation.polling",
+        "generation.archive",
+        "generation.sweeping",
+    ),
+    ("generation.recording", "generation.download"),
     (
         "generation.forms",
         "generation.request",
@@ -31,11 +36,17 @@ FLOORS = (
         "generation.public_web",
         "generation.failures",
         "generation.clip",
+        "generation.storage",
     ),
     ("generation.kie",),
     ("generation.models",),
 )
-PASSES = ("generation.submission", "generation.polling", "generation.archive")
+PASSES = (
+    "generation.submission",
+    "generation.polling",
+    "generation.archive",
+    "generation.sweeping",
+)
 
 
 def modules():

@@ -345,6 +345,8 @@ _media: dict[str, Any] = {
     "OPTIONS": {"location": MEDIA_ROOT, "allow_overwrite": True},
 }
 if MEDIA_S3_BUCKET:
+    from botocore.config import Config
+
     _media = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -356,8 +358,14 @@ if MEDIA_S3_BUCKET:
             "querystring_expire": 300,
             "default_acl": None,
             "file_overwrite": True,
-            "signature_version": "s3v4",
-            "addressing_style": env.str("MEDIA_S3_ADDRESSING_STYLE", default="auto"),
+            # A bucket that does not answer makes a video late; a worker must not hang on it.
+            "client_config": Config(
+                signature_version="s3v4",
+                s3={"addressing_style": env.str("MEDIA_S3_ADDRESSING_STYLE", default="auto")},
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 3},
+            ),
         },
     }
     if _bucket_origin := env.str("MEDIA_S3_PUBLIC_ORIGIN", default=""):

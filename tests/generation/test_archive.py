@@ -9,8 +9,9 @@ from django.core.files.storage import default_storage
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
-from generation.archive import _renew_claim, archive_due_videos, complete_with_link, sweep_files
+from generation.archive import _renew_claim, archive_due_videos, complete_with_link
 from generation.kie.client import KieClient
+from generation.sweeping import sweep_files
 from tests.conftest import RECORD_INFO, RESULT, says
 
 
@@ -184,11 +185,53 @@ def test_a_full_disk_makes_things_late_not_wrong(make_saving, kie, clip_bytes, m
     assert archive() == 1
 
 
-def test_a_deleted_video_is_not_brought_home(make_saving, kie):
-    make_saving(deleted_at=now())
+def test_a_deleted_video_comes_home_while_it_can_be_restored_and_stays_deleted(
+    make_saving, kie, clip_bytes
+):
+    video = make_saving(deleted_at=now() - timedelta(minutes=1))
+    kie.get(RESULT, body=clip_bytes)
+
+    assert archive() == 1
+
+    video.refresh_from_db()
+    assert (bool(video.file), bool(video.deleted_at)) == (True, True)
+    assert not Video.objects.kept().exists()
+
+
+def test_a_video_that_left_the_trash_meanwhile_leaves_no_file(
+    make_saving, kie, clip_bytes, settings
+):
+    video = make_saving()
+
+    def deleted_meanwhile(request):
+        Video.objects.update(deleted_at=now() - timedelta(days=31))
+        sweep_files()
+        return 200, {}, clip_bytes
+
+    kie.add_callback("GET", RESULT, deleted_meanwhile)
 
     assert archive() == 0
-    assert len(kie.calls) == 0
+
+    video.refresh_from_db()
+    assert (video.archived_at, video.next_archive_at) == (None, None)
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
+
+
+def test_a_video_that_leaves_the_trash_in_the_last_moment_leaves_no_file(
+    make_saving, kie, clip_bytes, settings, monkeypatch
+):
+    make_saving()
+    kie.get(RESULT, body=clip_bytes)
+
+    def deleted_meanwhile(*args, **facts):
+        Video.objects.update(deleted_at=now() - timedelta(days=31), next_archive_at=None)
+        return keep_file(*args, **facts)
+
+    keep_file = Video.keep_file
+    monkeypatch.setattr(Video, "keep_file", deleted_meanwhile)
+
+    assert archive() == 0
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
 
 
 def test_files_of_videos_deleted_long_ago_are_removed_and_their_cost_stays(
@@ -256,11 +299,9 @@ def test_a_saved_video_is_not_taken_up_again_by_who_was_slow(make_completed):
     video = make_completed()
 
     _renew_claim(video)
-    Video.objects.filter(pk=video.pk).update(next_archive_at=now())
 
-    assert Video.objects.to_archive(now()).count() == 0
     video.refresh_from_db()
-    assert video.archived_at
+    assert (bool(video.archived_at), video.next_archive_at) == (True, None)
 
 
 def test_a_picture_goes_with_the_last_video_that_was_made_from_it(make_completed, settings):

@@ -45,8 +45,7 @@ def bucket(s3_server, settings):
 
 
 def point_storage_at(address, settings):
-    storages = settings.STORAGES
-    storages["default"] = {
+    default = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": BUCKET,
@@ -64,7 +63,8 @@ def point_storage_at(address, settings):
             ),
         },
     }
-    settings.STORAGES = storages
+    # Another mapping: the one in hand is given back to the tests after this one.
+    settings.STORAGES = settings.STORAGES | {"default": default}
 
 
 @pytest.fixture

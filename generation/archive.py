@@ -156,11 +156,7 @@ def _bring_home(video: Video, wanted: Wanted, *, client: KieClient) -> None:
     suffix = f"-{wanted.position}" if wanted.position > 1 else ""
     with part_file(f"{video.pk}{suffix}") as part:
         size = _fetch(part, wanted.url, video=video, client=client)
-        try:
-            clip = inspect_clip(part.path)
-        except NotPlayable as error:
-            part.discard()
-            raise NotSaved(f"not a whole video: {error}") from error
+        clip = _inspect(part)
         if not _is_wanted(video):
             part.discard()
             raise NotWanted
@@ -175,6 +171,18 @@ def _bring_home(video: Video, wanted: Wanted, *, client: KieClient) -> None:
             _remove_unwanted(video, list(names.values()))
             raise NotWanted
     logger.info("video_archived video=%s task=%s bytes=%d", video.pk, video.task_id, size)
+
+
+def _inspect(part: Part) -> Clip:
+    """What the part holds. One that cannot be looked into is never resumed. Raises NotSaved."""
+    try:
+        return inspect_clip(part.path)
+    except NotPlayable as error:
+        part.discard()
+        raise NotSaved(f"not a whole video: {error}") from error
+    except Exception:
+        part.discard()
+        raise
 
 
 def _fetch(part: Part, url: str, *, video: Video, client: KieClient) -> int:

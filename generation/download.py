@@ -85,10 +85,6 @@ class Part:
             raise NotFetched(f"fetching failed: {type(error).__name__}") from None
         except HTTPError as error:
             raise NotFetched(f"cut off: {type(error).__name__} at {self._size()} bytes") from None
-        except OSError as error:
-            if error.errno in DISK_FULL:
-                self.discard()
-            raise
 
     def discard(self) -> None:
         """What is here is good for nothing: the next try starts from the beginning."""
@@ -226,6 +222,11 @@ def part_file(name: str) -> Iterator[Part]:
     part = Part(folder / f"{name}.part", _locked(folder / f"{name}.part"))
     try:
         yield part
+    except OSError as error:
+        # Also when something else was being written: what is here would keep the disk full.
+        if error.errno in DISK_FULL:
+            part.discard()
+        raise
     finally:
         part.close()
 

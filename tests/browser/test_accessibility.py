@@ -2,8 +2,10 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils.timezone import now
 
 from gallery.models import Stage
+from tests.conftest import RESULT
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +20,10 @@ def full_gallery(signed_in, make_video, make_completed, make_failed):
     videos.append(make_video(user=signed_in, stage=Stage.UNCONFIRMED, task_id=""))
     videos.append(make_failed(user=signed_in))
     videos.append(make_completed(user=signed_in, prompt="A long prompt without " + "end" * 80))
+    file, poster = str(videos[-1].file), str(videos[-1].poster)
+    facts = {"width": 320, "height": 180, "archived_at": now()}
+    videos[-1].results.create(position=2, url=RESULT, file=file, poster=poster, **facts)
+    videos[-1].results.create(position=3, url=RESULT)
     return videos
 
 

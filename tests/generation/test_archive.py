@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 import requests
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
@@ -552,6 +552,40 @@ def test_what_arrived_whole_and_is_no_video_is_never_resumed(make_saving, kie, s
 
     archive()
 
+    assert leftovers(settings) == []
+
+
+def test_a_disk_that_fills_up_while_storing_gets_the_part_back(
+    make_saving, kie, clip_bytes, settings, monkeypatch
+):
+    make_saving()
+    headers = {"ETag": '"one"', "Content-Length": str(len(clip_bytes))}
+    kie.get(RESULT, body=clip_bytes, headers=headers)
+
+    def full(storage, name, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", full)
+    archive()
+
+    assert Video.objects.get().events.get().detail == "OSError: No space left on device"
+    assert leftovers(settings) == []
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError()], ids=["odd", "huge"])
+def test_what_breaks_whoever_looks_into_it_is_never_resumed(
+    make_saving, kie, clip_bytes, settings, monkeypatch, error
+):
+    make_saving()
+    headers = {"ETag": '"one"', "Content-Length": str(len(clip_bytes))}
+    kie.get(RESULT, body=clip_bytes, headers=headers)
+
+    def broken(path):
+        raise error
+
+    monkeypatch.setattr("generation.archive.inspect_clip", broken)
+
+    assert archive() == 0
     assert leftovers(settings) == []
 
 

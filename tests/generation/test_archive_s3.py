@@ -1,13 +1,13 @@
 """The same with a bucket in the folder's place, over real HTTP."""
 
 import io
+import runpy
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
 import requests
-from botocore.config import Config
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
@@ -20,6 +20,7 @@ from generation.archive import archive_due_videos
 from generation.kie.client import KieClient
 from generation.storage import STORAGE_ERRORS, flaw_of
 from generation.sweeping import sweep_files, sweep_orphans
+from videostudio import settings as product
 
 BUCKET = "studio-media"
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -45,24 +46,19 @@ def bucket(s3_server, settings):
 
 
 def point_storage_at(address, settings):
-    default = {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": BUCKET,
-            "endpoint_url": address,
-            "region_name": REGION,
-            "access_key": "test",
-            "secret_key": "test",
-            "querystring_expire": 300,
-            "file_overwrite": True,
-            "client_config": Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                connect_timeout=2,
-                retries={"mode": "standard", "total_max_attempts": 1},
-            ),
-        },
+    """Storage as the product's own settings make it for this address."""
+    variables = {
+        "BUCKET": BUCKET,
+        "ENDPOINT_URL": address,
+        "REGION": REGION,
+        "ACCESS_KEY": "test",
+        "SECRET_KEY": "test",
+        "ADDRESSING_STYLE": "path",
     }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in variables.items():
+            environment.setenv(f"MEDIA_S3_{name}", value)
+        default = runpy.run_path(product.__file__)["STORAGES"]["default"]
     # Another mapping: the one in hand is given back to the tests after this one.
     settings.STORAGES = settings.STORAGES | {"default": default}
 

@@ -18,7 +18,7 @@ from django.utils.http import content_disposition_header, http_date
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from gallery.models import Video
+from gallery.models import Video, VideoResult
 from videostudio.http import StudioRequest
 
 CHUNK_BYTES = 256 * 1024
@@ -27,33 +27,40 @@ ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 @require_safe
-def play(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The video, for the player."""
-    video = _mine(request, pk)
-    return _send(request, video.file, video=video)
+def play(request: StudioRequest, pk: uuid.UUID, position: int = 1) -> HttpResponseBase:
+    """The video or a further result of its task, for the player."""
+    row = _mine(request, pk, position)
+    return _send(request, row.file, row=row)
 
 
 @require_safe
-def download(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The video, to keep, under a name that says what it is."""
-    video = _mine(request, pk)
-    words = slugify(re.sub(r"\W+", " ", video.prompt[:60]), allow_unicode=True) or "video"
-    ending = _ending(video.file) or "mp4"
-    return _send(request, video.file, video=video, save_as=f"{words}-{video.pk.hex[:8]}.{ending}")
+def download(request: StudioRequest, pk: uuid.UUID, position: int = 1) -> HttpResponseBase:
+    """The same, to keep, under a name that says what it is."""
+    row = _mine(request, pk, position)
+    prompt = row.prompt if isinstance(row, Video) else row.video.prompt
+    words = slugify(re.sub(r"\W+", " ", prompt[:60]), allow_unicode=True) or "video"
+    number = f"-{position}" if position > 1 else ""
+    ending = _ending(row.file) or "mp4"
+    return _send(request, row.file, row=row, save_as=f"{words}-{pk.hex[:8]}{number}.{ending}")
 
 
 @require_safe
-def poster(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
-    video = _mine(request, pk)
-    return _send(request, video.poster, video=video)
+def poster(request: StudioRequest, pk: uuid.UUID, position: int = 1) -> HttpResponseBase:
+    row = _mine(request, pk, position)
+    return _send(request, row.poster, row=row)
 
 
-def _mine(request: StudioRequest, pk: uuid.UUID) -> Video:
-    return get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+def _mine(request: StudioRequest, pk: uuid.UUID, position: int) -> Video | VideoResult:
+    """What its owner asks for: the first result is the video itself."""
+    videos = Video.objects.for_user(request.user)
+    if position == 1:
+        return get_object_or_404(videos, pk=pk)
+    results = VideoResult.objects.select_related("video").filter(video__in=videos)
+    return get_object_or_404(results, video=pk, position=position)
 
 
 def _send(
-    request: StudioRequest, field: FieldFile, *, video: Video, save_as: str = ""
+    request: StudioRequest, field: FieldFile, *, row: Video | VideoResult, save_as: str = ""
 ) -> HttpResponseBase:
     if not field:
         raise Http404("There is no such file.")
@@ -66,7 +73,7 @@ def _send(
         file, size = field.open("rb"), field.size
     except FileNotFoundError:
         raise Http404("The file is missing.") from None
-    response = _answer(request, file, size=size, video=video)
+    response = _answer(request, file, size=size, row=row)
     response["Content-Disposition"] = content_disposition_header(bool(save_as), save_as) or "inline"
     response["Content-Type"] = MEDIA_TYPES[_ending(field)]
     response["X-Content-Type-Options"] = "nosniff"
@@ -81,11 +88,12 @@ def _ending(field: FieldFile) -> str:
 
 
 def _answer(
-    request: StudioRequest, file: IO[bytes], *, size: int, video: Video
+    request: StudioRequest, file: IO[bytes], *, size: int, row: Video | VideoResult
 ) -> HttpResponseBase:
     """The whole file, the range asked for, or the news that the browser has it already."""
-    saved_at = video.archived_at or datetime.fromtimestamp(0, UTC)
-    etag = f'"{video.pk.hex}-{size}-{saved_at.timestamp():.0f}"'
+    saved_at = row.archived_at or datetime.fromtimestamp(0, UTC)
+    name = row.pk.hex if isinstance(row, Video) else f"{row.video_id.hex}.{row.position}"
+    etag = f'"{name}-{size}-{saved_at.timestamp():.0f}"'
     known = get_conditional_response(request, etag, int(saved_at.timestamp()))
     response = known or _whole_or_range(request, file, size=size, etag=etag)
     if not isinstance(response, StreamingHttpResponse):

@@ -11,7 +11,7 @@ from statistics import quantiles
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
-from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -77,6 +77,10 @@ class UsualTime:
         return asdict(self)
 
 
+# More results than this no task has; a list that is longer is not believed.
+MOST_RESULTS = 20
+
+
 class VideoQuerySet(models.QuerySet["Video"]):
     """Whose and which. Passes and views read like sentences made of these."""
 
@@ -107,9 +111,11 @@ class VideoQuerySet(models.QuerySet["Video"]):
     def due(self, at: datetime) -> Self:
         """Videos KIE.AI should be asked about at that moment, longest overdue first.
 
-        Also those that somebody gave up while KIE.AI worked on: what was paid for may yet come.
+        Also those that somebody gave up or deleted while KIE.AI worked on: what was paid for may
+        yet come, and what was deleted may be restored.
         """
-        asked = self.kept().filter(Q(stage=Stage.RUNNING) | Q(status=Status.FAILED))
+        asked = self.filter(Q(stage=Stage.RUNNING) | Q(status=Status.FAILED))
+        asked = asked.filter(Q(deleted_at=None) | Q(deleted_at__gt=at - KEPT_BY_KIE_FOR))
         unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=at)
         return asked.filter(unclaimed, next_poll_at__lte=at).order_by("next_poll_at")
 
@@ -130,9 +136,16 @@ class VideoQuerySet(models.QuerySet["Video"]):
         return self.kept().awaited(Stage.UNCONFIRMED, at).exclude(offered_task_id="")
 
     def to_archive(self, at: datetime) -> Self:
-        """Videos KIE.AI has finished whose file is not with us yet, longest waiting first."""
-        unsaved = self.kept().filter(archived_at=None, next_archive_at__lte=at)
-        return unsaved.order_by("next_archive_at")
+        """Videos of whose results one has to be fetched, longest waiting first.
+
+        Deleted ones too, while they can be brought back: their links would die meanwhile.
+        """
+        return self.filter(next_archive_at__lte=at).order_by("next_archive_at")
+
+    def lacking_files(self) -> Self:
+        """Videos KIE.AI has finished and of whose results one is not with us."""
+        missing = VideoResult.objects.filter(video=OuterRef("pk"), archived_at=None)
+        return self.filter(Q(archived_at=None) | Exists(missing), succeeded_at__isnull=False)
 
     def overdue(self, at: datetime) -> Self:
         """Videos nobody has looked at when somebody should have."""
@@ -189,6 +202,10 @@ class VideoQuerySet(models.QuerySet["Video"]):
     def in_trash(self, *, since: datetime) -> Self:
         """Deleted videos that can still be brought back."""
         return self.filter(deleted_at__gt=since)
+
+    def reachable(self, *, since: datetime) -> Self:
+        """Videos that are kept, or can still be brought back."""
+        return self.filter(Q(deleted_at=None) | Q(deleted_at__gt=since))
 
     def note_changes(self, pks: Collection[uuid.UUID]) -> None:
         """Give a visible change of these videos its place in each owner's gallery.
@@ -256,7 +273,7 @@ class Stage(models.TextChoices):
 BEFORE_RUNNING = (Stage.QUEUED, Stage.SUBMITTING, Stage.UNCONFIRMED)
 
 # A card changes by itself while its video is processing, or completed and still being saved.
-CHANGING = Q(status=Status.PROCESSING) | Q(next_archive_at__isnull=False)
+CHANGING = Q(status=Status.PROCESSING) | Q(next_archive_at__isnull=False, file="")
 
 
 def file_name(video: Video, name: str) -> str:
@@ -343,7 +360,9 @@ class Video(models.Model):
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     file_size = models.PositiveBigIntegerField("file size in bytes", null=True, blank=True)
+    # None: our copy is missing, or is to be replaced by a new one.
     archived_at = models.DateTimeField(null=True, blank=True)
+    # Something of this video has to be fetched, then. None: nothing has to be, or ever will.
     next_archive_at = models.DateTimeField(null=True, blank=True)
     archive_attempts = models.PositiveSmallIntegerField(default=0)
 
@@ -564,27 +583,51 @@ class Video(models.Model):
         named.exclude(offered_task_id="").update(next_poll_at=now())
         return moved
 
-    def mark_succeeded(self, **facts: Any) -> bool:
-        """KIE.AI is done: SAVING, and due to be archived at once. A failure is taken back."""
+    def mark_succeeded(self, *, more_urls: Sequence[str] = (), **facts: Any) -> bool:
+        """KIE.AI is done: SAVING, and due to be archived at once. A failure is taken back.
+
+        `more_urls`: the task's results beside the first, which is the video itself.
+        """
         at = now()
         running = Q(status=Status.PROCESSING) & ~Q(stage=Stage.SAVING)
-        return self._move(
-            running | Q(status=Status.FAILED),
-            event="KIE.AI succeeded",
-            status=Status.PROCESSING,
-            stage=Stage.SAVING,
-            completed_at=None,
-            error_message="",
-            failure="",
-            next_poll_at=at + PATIENCE_WITH_SAVING,
-            next_archive_at=at,
-            **{"succeeded_at": at} | facts,
-        )
+        with transaction.atomic():
+            moved = self._move(
+                running | Q(status=Status.FAILED),
+                event="KIE.AI succeeded",
+                status=Status.PROCESSING,
+                stage=Stage.SAVING,
+                completed_at=None,
+                error_message="",
+                failure="",
+                next_poll_at=at + PATIENCE_WITH_SAVING,
+                next_archive_at=at,
+                **{"succeeded_at": at} | facts,
+            )
+            if moved:
+                self._note_more_urls(more_urls)
+        return moved
 
-    def mark_completed(self, *, event: str = "completed", **facts: Any) -> bool:
-        """SAVING → COMPLETED, once. False: someone else had already finished it."""
+    def note_links(self, urls: Sequence[str]) -> None:
+        """KIE.AI's links as its record names them now: the first and, if any, the further ones."""
+        with transaction.atomic():
+            row = Video.objects.filter(pk=self.pk)
+            row.update(video_url=urls[0])
+            self._note_more_urls(urls[1:])
+        self.video_url = urls[0]
+
+    def _note_more_urls(self, urls: Sequence[str]) -> None:
+        for position, url in enumerate(urls[: MOST_RESULTS - 1], start=2):
+            self.results.update_or_create(position=position, defaults={"url": url})
+
+    def mark_completed(
+        self, *, event: str = "completed", only: Q | None = None, **facts: Any
+    ) -> bool:
+        """SAVING → COMPLETED, once. False: someone else had already finished it.
+
+        `only`: what must also be true of the row at that moment.
+        """
         return self._move(
-            Q(stage=Stage.SAVING),
+            Q(stage=Stage.SAVING) & (only or Q()),
             event=event,
             status=Status.COMPLETED,
             stage=Stage.SETTLED,
@@ -630,19 +673,61 @@ class Video(models.Model):
         Video.objects.filter(pk=self.pk, status=Status.FAILED).update(next_poll_at=None)
 
     def keep_file(self, **facts: Any) -> bool:
-        """The file is with us. A video that waited for it is completed, once."""
-        at = now()
-        facts |= {"archived_at": at, "next_archive_at": None}
-        if self.mark_completed(event="archived", **facts):
-            return True
-        # Completed with KIE.AI's link before: the file comes late, the status stays.
-        late = Q(status=Status.COMPLETED, archived_at=None)
-        return self._move(late, event="archived", **facts)
+        """The file is with us. A video that waited for it is completed, once.
 
-    def give_up_saving(self, *, why: str) -> bool:
+        False when nobody waits for it any more: another one was quicker, or the video is gone
+        for good.
+        """
+        facts["archived_at"] = now()
+        # Further results that are still missing keep the row due.
+        if not self.results.filter(archived_at=None).exists():
+            facts["next_archive_at"] = None
+        awaited = Q(next_archive_at__isnull=False)
+        if self.mark_completed(event="archived", only=awaited, **facts):
+            return True
+        # Completed with KIE.AI's link before, or fetched again: the status stays.
+        late = Q(status=Status.COMPLETED, archived_at=None)
+        return self._move(awaited & late, event="archived", **facts)
+
+    def keep_result(self, result: VideoResult, **facts: Any) -> bool:
+        """A further result is with us. False when nobody waits for it any more."""
+        with transaction.atomic():
+            # A video that is gone for good waits for nothing, and its results neither.
+            kept = self._move(Q(next_archive_at__isnull=False))
+            row = self.results.filter(pk=result.pk, archived_at=None)
+            if kept := kept and row.update(archived_at=now(), **facts) == 1:
+                self.events.create(what="archived", detail=f"result {result.position}")
+        return kept
+
+    def end_archiving(self) -> bool:
+        """Nothing has to be fetched any more. False while something is still missing."""
+        missing = VideoResult.objects.filter(video=OuterRef("pk"), archived_at=None)
+        whole = Q(~Exists(missing), archived_at__isnull=False, next_archive_at__isnull=False)
+        return self._move(whole, next_archive_at=None)
+
+    def give_up_saving(self, *, why: str, **facts: Any) -> bool:
         """KIE.AI's link is dead for good: the card says so."""
-        waiting = Q(archived_at=None, next_archive_at__isnull=False)
-        return self._move(waiting, event="could not be saved", detail=why, next_archive_at=None)
+        waiting = Q(next_archive_at__isnull=False)
+        event = "could not be saved"
+        return self._move(waiting, event=event, detail=why, next_archive_at=None, **facts)
+
+    def archive_again(self, *, by: str = "", why: str = "") -> bool:
+        """Have every result fetched once more; our copies stay until new ones are good."""
+        done = Q(succeeded_at__isnull=False) & ~Q(task_id="")
+        with transaction.atomic():
+            moved = self._move(
+                done,
+                event="archive again",
+                detail=why,
+                by=by,
+                archived_at=None,
+                next_archive_at=now(),
+                # As after a failed try: the link of then may be dead, KIE.AI's record knows.
+                archive_attempts=1,
+            )
+            if moved:
+                self.results.update(archived_at=None)
+        return moved
 
     def mark_deleted(self) -> bool:
         return self._move(Q(deleted_at=None), event="deleted", deleted_at=now())
@@ -721,3 +806,34 @@ class VideoInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field} of {self.video_id}"
+
+
+class VideoResult(models.Model):
+    """A further result of a video's task. The first one is the video itself."""
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="results")
+    # Its place among the task's results, from 2 on.
+    position = models.PositiveSmallIntegerField()
+    # KIE.AI's link, which dies within days.
+    url = models.TextField()
+    file = models.FileField(max_length=200, blank=True, default="")
+    poster = models.FileField(max_length=200, blank=True, default="")
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    file_size = models.PositiveBigIntegerField("file size in bytes", null=True, blank=True)
+    seconds = models.FloatField("length in seconds", null=True, blank=True)
+    # None: our copy is missing, or is to be replaced by a new one.
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "video_results"
+        ordering: ClassVar = ["video", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["video", "position"], name="video_result_once"),
+            models.CheckConstraint(
+                name="video_result_is_a_further_one", condition=Q(position__gte=2)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"result {self.position} of {self.video_id}"

@@ -15,4 +15,7 @@ urlpatterns = [
     path("videos/<uuid:pk>/file/", files.play, name="file"),
     path("videos/<uuid:pk>/download/", files.download, name="download"),
     path("videos/<uuid:pk>/poster/", files.poster, name="poster"),
+    path("videos/<uuid:pk>/file/<int:position>/", files.play, name="file"),
+    path("videos/<uuid:pk>/download/<int:position>/", files.download, name="download"),
+    path("videos/<uuid:pk>/poster/<int:position>/", files.poster, name="poster"),
 ]

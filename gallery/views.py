@@ -128,6 +128,7 @@ def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "video": video,
         "events": video.events.exclude(what=RAW_ANSWER),
+        "results": video.results.all(),
         "now": now(),
         "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
     }

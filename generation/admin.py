@@ -15,8 +15,9 @@ from django.utils.text import Truncator
 from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
 
-from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet
+from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet, VideoResult
 from generation import tasks
+from generation.archive import obtainable
 from generation.kie.client import KieClient
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from videostudio.models import User
@@ -47,7 +48,7 @@ class StuckFilter(admin.SimpleListFilter):
             case "unconfirmed":
                 return videos.processing().filter(stage=Video.Stage.UNCONFIRMED)
             case "unsaved":
-                return videos.filter(succeeded_at__isnull=False, archived_at=None)
+                return videos.lacking_files()
         return queryset
 
 
@@ -57,6 +58,24 @@ class EventInline(admin.TabularInline):
     extra = 0
     can_delete = False
     verbose_name_plural = "event log"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ResultInline(admin.TabularInline):
+    model = VideoResult
+    fields = readonly_fields = ("position", "file_name", "file_size", "archived_at")
+    extra = 0
+    can_delete = False
+    verbose_name_plural = "further results"
+
+    @admin.display(description="file")
+    def file_name(self, result: VideoResult) -> str:
+        return str(result.file) or "-"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -119,8 +138,8 @@ class VideoAdmin(admin.ModelAdmin):
     show_full_result_count = False
     # The page of a video is its owner's.
     view_on_site = False
-    inlines = (EventInline,)
-    actions = ("check_now", "mark_as_failed")
+    inlines = (ResultInline, EventInline)
+    actions = ("check_now", "mark_as_failed", "archive_again")
     change_list_template = "admin/videos.html"
     change_form_template = "admin/video.html"
 
@@ -189,6 +208,17 @@ class VideoAdmin(admin.ModelAdmin):
             for video in videos.filter(status=Status.PROCESSING)
         )
         self.message_user(request, f"{marked} video(s) marked as failed.")
+
+    @admin.action(description="Archive again", permissions=["change"])
+    def archive_again(self, request: HttpRequest, videos: VideoQuerySet) -> None:
+        """Fetched and checked once more; the old copy goes when the new one is good."""
+        chosen = obtainable().filter(pk__in=videos.values("pk"))
+        again = sum(video.archive_again(by=request.user.get_username()) for video in chosen)
+        tasks.nudge(tasks.archive_videos)
+        self.message_user(request, f"{again} video(s) are fetched again.")
+        if skipped := len(videos) - again:
+            why = "KIE.AI has not finished them, or has them no longer"
+            self.message_user(request, f"{skipped} skipped: {why}.", messages.WARNING)
 
     # --- Tasks that KIE.AI has and we do not ------------------------------------------------
 

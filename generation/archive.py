@@ -6,44 +6,74 @@ a video that says "completed" with a file has that file, whole.
 
 import logging
 import os
-import time
-from contextlib import suppress
-from datetime import timedelta
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from time import monotonic
+from typing import Any
+from uuid import UUID
 
-import requests
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection
 from django.db.models import F
 from django.utils.timezone import now
 
-from gallery.models import CLAIM, Stage, Video, VideoInput, file_name
+from gallery.models import (
+    CLAIM,
+    KEPT_BY_KIE_FOR,
+    Stage,
+    Video,
+    VideoQuerySet,
+    VideoResult,
+    file_name,
+)
 from generation.catalogue import family_of
 from generation.clip import Clip, NotPlayable, inspect_clip
-from generation.kie.client import CONNECT_SECONDS, USER_AGENT, KieClient
+from generation.download import LinkRefused, NotFetched, Part, PartInUse, part_file
+from generation.kie.budget import sleep_until, status_queries
+from generation.kie.client import KieClient
 from generation.kie.errors import KieError
 from generation.kie.snapshot import TaskState
-from generation.public_web import public_session
+from generation.storage import STORAGE_ERRORS, flaw_of, words_for
 
 logger = logging.getLogger(__name__)
 
-READ_SECONDS = 30
-CHUNK_BYTES = 256 * 1024
-# While a file arrives, the claim on its row is renewed this often.
+# While a row is worked on, the claim on it is renewed this often, and no longer than that in all:
+# a fetch at its slowest, and as much again for looking inside and for the bucket.
 RENEW_SECONDS = 15.0
+HELD_FOR_TIMES = 2
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=30)
-# KIE.AI deletes results after 14 days at the latest.
-GIVE_UP_AFTER = timedelta(days=14)
+# Somebody is waiting: what was in the way is noticed to be gone within a minute, for this long.
+FRESH, LONGEST_PAUSE_WHILE_FRESH = timedelta(hours=1), timedelta(seconds=40)
+TURN_WAITS = timedelta(seconds=5)
+GIVE_UP_AFTER = KEPT_BY_KIE_FOR
+BUSY = "another process is saving it right now"
 
 
 class NotSaved(Exception):
     """Our copy could not be made this time; `str()` is for the event log."""
 
 
+class NotWanted(Exception):
+    """Meanwhile another process has made our copy, or the video is gone for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One result that has to be fetched: which one it is, and how its arrival is written down."""
+
+    position: int
+    url: str
+    keep: Callable[[Clip, dict[str, Any]], bool]
+
+
 def archive_due_videos(*, client: KieClient, limit: int = 50) -> int:
-    """Save what KIE.AI has finished, one file after the other. Returns how many came home."""
+    """Save what KIE.AI has finished, one after the other. Returns how many are whole with us."""
     saved = 0
     for _ in range(limit):
         claimed = Video.objects.to_archive(now()).claim(
@@ -51,56 +81,144 @@ def archive_due_videos(*, client: KieClient, limit: int = 50) -> int:
         )
         if not claimed:
             break
-        saved += archive_video(claimed[0], client=client)
+        saved += not archive_video(claimed[0], client=client)
     return saved
 
 
-def archive_video(video: Video, *, client: KieClient) -> bool:
-    """Make our copy of this claimed video. False: not this time; it is due again later."""
+def obtainable() -> VideoQuerySet:
+    """Videos whose results KIE.AI should still have, and that somebody can still reach."""
+    young = Video.objects.filter(succeeded_at__gt=now() - GIVE_UP_AFTER).exclude(task_id="")
+    return young.reachable(since=oldest_in_trash())
+
+
+def archive_this_video(pk: UUID, *, client: KieClient) -> str:
+    """Make our copy of this video now, due or not. Returns why not; "" when it is with us."""
+    Video.objects.filter(pk=pk).lacking_files().update(next_archive_at=now())
+    due = Video.objects.filter(pk=pk).to_archive(now())
+    claimed = due.claim(most=1, until=now() + CLAIM, by="next_archive_at")
+    return archive_video(claimed[0], client=client) if claimed else BUSY
+
+
+def archive_video(video: Video, *, client: KieClient) -> str:
+    """Make our copies of this claimed video's results.
+
+    Returns why that was not possible, and then it is due again later; "" when all are with us.
+    """
+    with _held_claim(video):
+        try:
+            links = _fresh_links(video, client=client)
+            failures = [
+                why
+                for wanted in _wanted(video, links)
+                if (why := _save(video, wanted, client=client))
+            ]
+        except (PartInUse, NotWanted):
+            # Whoever has it writes down what comes of it.
+            return BUSY
+    if not failures:
+        video.end_archiving()
+        return ""
+    return _try_later(video, why="; ".join(failures))
+
+
+def _wanted(video: Video, links: dict[int, str]) -> Iterator[Wanted]:
+    """What is not with us yet. The first result is the video itself and completes it."""
+    if video.archived_at is None:
+        yield Wanted(1, links.get(1, video.video_url), _keeper(video))
+    for result in video.results.filter(archived_at=None):
+        url = links.get(result.position, result.url)
+        yield Wanted(result.position, url, _keeper(video, result))
+
+
+def _keeper(
+    video: Video, result: VideoResult | None = None
+) -> Callable[[Clip, dict[str, Any]], bool]:
+    """How the arrival of this result, or of the first one, is written down."""
+
+    def keep(clip: Clip, facts: dict[str, Any]) -> bool:
+        if result:
+            return video.keep_result(result, seconds=clip.seconds, **facts)
+        length = {} if video.duration else {"duration": round(clip.seconds)}
+        return video.keep_file(**facts, **length)
+
+    return keep
+
+
+def _save(video: Video, wanted: Wanted, *, client: KieClient) -> str:
+    """Make our copy of this result. Returns why not; "" when it is with us."""
+    which = f"result {wanted.position}: " if wanted.position > 1 else ""
     try:
-        clip, size = _bring_home(video, client=client)
-    except NotSaved as error:
-        _try_later(video, why=str(error))
-        return False
-    # Storage full, storage away: the row stays due, and KIE.AI's link is good for days.
-    except OSError as error:
-        _try_later(video, why=f"{type(error).__name__}: {error.strerror or 'storage'}")
-        return False
+        _bring_home(video, wanted, client=client)
+    except (NotSaved, NotFetched) as error:
+        return f"{which}{error}"
+    except STORAGE_ERRORS as error:
+        return f"{which}{words_for(error)}"
+    except (PartInUse, NotWanted):
+        raise
     # One row that breaks us must not stop the pass, nor be tried every minute for ever.
     except Exception as error:
         logger.exception("video_not_archivable video=%s", video.pk)
-        _try_later(video, why=type(error).__name__)
-        return False
-    kept = video.keep_file(
-        file=_name(video, clip),
-        poster=file_name(video, "poster.webp"),
-        width=clip.width,
-        height=clip.height,
-        file_size=size,
-        **({} if video.duration else {"duration": round(clip.seconds)}),
-    )
+        return f"{which}{type(error).__name__}"
+    return ""
+
+
+def _bring_home(video: Video, wanted: Wanted, *, client: KieClient) -> None:
+    """Fetch, check, store, and only then change the row."""
+    suffix = f"-{wanted.position}" if wanted.position > 1 else ""
+    with part_file(f"{video.pk}{suffix}") as part:
+        size = _fetch(part, wanted.url, video=video, client=client)
+        clip = _inspect(part)
+        if not _is_wanted(video):
+            part.discard()
+            raise NotWanted
+        ending = "webm" if clip.media_type == "video/webm" else "mp4"
+        names = {
+            "file": file_name(video, f"video{suffix}.{ending}"),
+            "poster": file_name(video, f"poster{suffix}.webp"),
+        }
+        _store(part, clip, **names)
+        facts = {"width": clip.width, "height": clip.height, "file_size": size}
+        if not wanted.keep(clip, names | facts):
+            _remove_unwanted(video, list(names.values()))
+            raise NotWanted
     logger.info("video_archived video=%s task=%s bytes=%d", video.pk, video.task_id, size)
-    return kept
 
 
-def _bring_home(video: Video, *, client: KieClient) -> tuple[Clip, int]:
-    """The clip, checked and in storage, and its size in bytes. Raises NotSaved and OSError."""
-    incoming = settings.MEDIA_ROOT / ".incoming"
-    incoming.mkdir(parents=True, exist_ok=True)
-    part = incoming / f"{video.pk}-{uuid4().hex}.part"
+def _inspect(part: Part) -> Clip:
+    """What the part holds. One that cannot be looked into is never resumed. Raises NotSaved."""
     try:
-        size = _fetch(_link(video, client=client), part, video=video)
+        return inspect_clip(part.path)
+    except NotPlayable as error:
+        part.discard()
+        raise NotSaved(f"not a whole video: {error}") from error
+    except Exception:
+        part.discard()
+        raise
+
+
+def _fetch(part: Part, url: str, *, video: Video, client: KieClient) -> int:
+    """The size of the file that is now in the part. Raises NotFetched and OSError."""
+    try:
+        return part.fetch(url)
+    except LinkRefused:
+        # The first time KIE.AI's record is asked before; its links die before the record does.
+        if not video.archive_attempts:
+            raise
         try:
-            clip = inspect_clip(part)
-        except NotPlayable as error:
-            raise NotSaved(f"not a whole video: {error}") from error
-        poster = file_name(video, "poster.webp")
-        default_storage.save(poster, ContentFile(clip.poster))
-        with IncomingFile(part) as file:
-            default_storage.save(_name(video, clip), file)
-        return clip, size
-    finally:
-        part.unlink(missing_ok=True)
+            fresh = client.fetch_download_url(url)
+        except KieError as error:
+            raise NotFetched(f"the link is dead, and KIE.AI gives no other: {error}") from error
+    return part.fetch(fresh)
+
+
+def _store(part: Part, clip: Clip, *, file: str, poster: str) -> None:
+    """Both into storage. The names say what it is: done again after a crash they replace."""
+    default_storage.save(poster, ContentFile(clip.poster))
+    # The sweep goes by age: from here on it is a file of ours, however long it took to arrive.
+    os.utime(part.path)
+    with IncomingFile(part.path) as content:
+        default_storage.save(file, content)
+    part.forget()
 
 
 class IncomingFile(File):  # type: ignore[type-arg]  # generic in the stubs only
@@ -114,126 +232,102 @@ class IncomingFile(File):  # type: ignore[type-arg]  # generic in the stubs only
         return str(self._path)
 
 
-def _name(video: Video, clip: Clip) -> str:
-    return file_name(video, "video.webm" if clip.media_type == "video/webm" else "video.mp4")
+def _is_wanted(video: Video) -> bool:
+    """Is something of it still to be fetched? Not once it is gone for good."""
+    return Video.objects.filter(pk=video.pk, next_archive_at__isnull=False).exists()
 
 
-def _link(video: Video, *, client: KieClient) -> str:
-    """KIE.AI's link; after a first failure a fresh one, for links die before records do."""
-    if video.archive_attempts:
-        with suppress(KieError):
-            snapshot = client.fetch_task(video.task_id, family=family_of(video.model, video.family))
-            if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:
-                Video.objects.filter(pk=video.pk).update(video_url=snapshot.video_urls[0])
-                return snapshot.video_urls[0]
-    return video.video_url
+def _remove_unwanted(video: Video, names: list[str]) -> None:
+    """Files that came home to nobody. Those that another process has just kept stay."""
+    reachable = Video.objects.reachable(since=oldest_in_trash())
+    if reachable.filter(pk=video.pk).exists():
+        return
+    for name in names:
+        default_storage.delete(name)
 
 
-def _fetch(url: str, part: Path, *, video: Video) -> int:
-    """Stream the link into this file and onto the disk. Returns bytes. Raises NotSaved."""
-    started = renewed = time.monotonic()
-    size = 0
+def oldest_in_trash() -> datetime:
+    """Videos deleted before that cannot be brought back any more."""
+    return now() - timedelta(days=settings.TRASH_DAYS)
+
+
+def _fresh_links(video: Video, *, client: KieClient) -> dict[int, str]:
+    """After a first failure KIE.AI's links as its record has them now, by position; else none."""
+    if not video.archive_attempts:
+        return {}
+    turn = status_queries().reserve(1, within=TURN_WAITS)
+    if not turn:
+        return {}
+    sleep_until(turn[0])
+    with suppress(KieError):
+        snapshot = client.fetch_task(video.task_id, family=family_of(video.model, video.family))
+        if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:
+            video.note_links(snapshot.video_urls)
+            return dict(enumerate(snapshot.video_urls, start=1))
+    return {}
+
+
+@contextmanager
+def _held_claim(video: Video) -> Iterator[None]:
+    """Go on holding this row while the block runs: a bucket or a codec may take its time.
+
+    A process that dies lets go of it within a minute; one that hangs, after a while.
+    """
+    done = threading.Event()
+    holder = threading.Thread(target=_hold, args=(video, done), daemon=True)
+    holder.start()
     try:
-        # A plain request: the link carries its own permission, our key stays at home.
-        with (
-            public_session(trusted_url=settings.KIE_API_BASE_URL) as session,
-            session.get(
-                url,
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-                stream=True,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-            ) as answer,
-            part.open("wb") as file,
-        ):
-            if answer.status_code != 200:
-                raise NotSaved(f"the link answered HTTP {answer.status_code}")
-            for chunk in answer.iter_content(CHUNK_BYTES):
-                size += file.write(chunk)
-                at = time.monotonic()
-                if size > settings.ARCHIVE_MAX_BYTES or at - started > settings.ARCHIVE_MAX_SECONDS:
-                    raise NotSaved(f"too large or too slow: {size} bytes in {at - started:.0f} s")
-                if at - renewed > RENEW_SECONDS:
-                    renewed = at
-                    _renew_claim(video)
-            file.flush()
-            os.fsync(file.fileno())
-            announced = answer.headers.get("Content-Length", "")
-    except requests.RequestException as error:
-        raise NotSaved(f"fetching failed: {type(error).__name__}") from None
-    if announced.isdigit() and int(announced) != size:
-        raise NotSaved(f"cut off: {size} of {announced} bytes")
-    if size == 0:
-        raise NotSaved("an empty file")
-    return size
+        yield
+    finally:
+        done.set()
+        holder.join()
+
+
+def _hold(video: Video, done: threading.Event) -> None:
+    until = monotonic() + settings.ARCHIVE_MAX_SECONDS * HELD_FOR_TIMES
+    try:
+        while not done.wait(RENEW_SECONDS) and monotonic() < until:
+            try:
+                _renew_claim(video)
+            except DatabaseError as error:
+                logger.warning("claim_not_renewed video=%s: %s", video.pk, type(error).__name__)
+                connection.close()
+    finally:
+        # This thread's own: nobody else would close it.
+        connection.close()
 
 
 def _renew_claim(video: Video) -> None:
-    """Go on holding the row; one that somebody else has settled stays settled."""
-    held = Video.objects.filter(pk=video.pk, archived_at=None, next_archive_at__isnull=False)
+    """One that somebody else has settled meanwhile stays settled."""
+    held = Video.objects.filter(pk=video.pk, next_archive_at__isnull=False)
     held.update(next_archive_at=now() + CLAIM)
 
 
-def _try_later(video: Video, *, why: str) -> None:
+def _try_later(video: Video, *, why: str) -> str:
     logger.warning("video_not_archived video=%s task=%s: %s", video.pk, video.task_id, why)
     if video.succeeded_at and video.succeeded_at < now() - GIVE_UP_AFTER:
-        video.give_up_saving(why=why)
-        return
+        _give_up(video, why=why)
+        return f"given up: {why}"
     # Doubled no further than needed: after a day it would no longer fit a timedelta.
-    pause = min(SHORTEST_PAUSE * 2 ** min(video.archive_attempts, 10), LONGEST_PAUSE)
-    attempts = F("archive_attempts") + 1
-    row = Video.objects.filter(pk=video.pk, archived_at=None)
-    row.update(next_archive_at=now() + pause, archive_attempts=attempts)
-    video.events.create(what="not saved yet", detail=why)
+    is_fresh = video.succeeded_at and video.succeeded_at > now() - FRESH
+    longest = LONGEST_PAUSE_WHILE_FRESH if is_fresh else LONGEST_PAUSE
+    pause = min(SHORTEST_PAUSE * 2 ** min(video.archive_attempts, 10), longest)
+    row = Video.objects.filter(pk=video.pk, next_archive_at__isnull=False)
+    if row.update(next_archive_at=now() + pause, archive_attempts=F("archive_attempts") + 1):
+        video.events.create(what="not saved yet", detail=why)
+    return why
+
+
+def _give_up(video: Video, *, why: str) -> None:
+    """A copy that was to be replaced, and is still good, stays."""
+    facts = {}
+    if video.archived_at is None and video.file:
+        with suppress(*STORAGE_ERRORS):
+            facts = {} if flaw_of(video) else {"archived_at": now()}
+    video.give_up_saving(why=why, **facts)
 
 
 def complete_with_link() -> None:
     """Who has waited two minutes for our copy gets KIE.AI's link; saving goes on."""
     for video in Video.objects.awaited(Stage.SAVING, now()):
         video.mark_completed(event="completed with KIE.AI's link")
-
-
-def sweep_files() -> int:
-    """Remove what nobody can reach any more. Returns how many files."""
-    long_ago = now() - timedelta(days=1)
-    return _sweep_trash() + _sweep_inputs(long_ago.timestamp()) + _sweep_parts(long_ago.timestamp())
-
-
-def _sweep_trash() -> int:
-    """The files of videos deleted too long ago to be brought back. Rows stay: they cost."""
-    expired = Video.objects.filter(deleted_at__lt=now() - timedelta(days=settings.TRASH_DAYS))
-    # Their pictures are then nobody's, unless another video was made from them too.
-    VideoInput.objects.filter(video__in=expired).delete()
-    swept = 0
-    for video in expired.exclude(file="", poster=""):
-        for name in (video.file.name, video.poster.name):
-            if name:
-                default_storage.delete(name)
-                swept += 1
-        Video.objects.filter(pk=video.pk).update(file="", poster="")
-    return swept
-
-
-def _sweep_inputs(before: float) -> int:
-    """Pictures that were handed in and never sent."""
-    root = "inputs"
-    swept = 0
-    with suppress(FileNotFoundError):
-        for folder in default_storage.listdir(root)[0]:
-            names = {
-                f"{root}/{folder}/{name}" for name in default_storage.listdir(f"{root}/{folder}")[1]
-            }
-            names -= set(VideoInput.objects.filter(file__in=names).values_list("file", flat=True))
-            for name in names:
-                if default_storage.get_modified_time(name).timestamp() < before:
-                    default_storage.delete(name)
-                    swept += 1
-    return swept
-
-
-def _sweep_parts(before: float) -> int:
-    """Downloads whose process died."""
-    parts = list(settings.MEDIA_ROOT.glob(".incoming/*.part"))
-    old = [path for path in parts if path.stat().st_mtime < before]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)

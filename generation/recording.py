@@ -48,8 +48,10 @@ def record(video: Video, snapshot: TaskSnapshot, *, at: datetime | None = None) 
     `at`: when it came true, if that was long before we heard of it.
     """
     if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:
+        first, *others = snapshot.video_urls
         return video.mark_succeeded(
-            video_url=snapshot.video_urls[0],
+            video_url=first,
+            more_urls=others,
             thumbnail_url=snapshot.thumbnail_url,
             kie_state=snapshot.kie_state,
             kie_error_code="",

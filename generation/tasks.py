@@ -11,7 +11,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from generation import archive, submission
+from generation import archive, submission, sweeping
 from generation.kie.client import KieClient
 from generation.polling import poll_due_videos, poll_videos_by_id
 from videostudio.models import Heartbeat
@@ -74,7 +74,7 @@ def check_videos(ids: list[str]) -> None:
 @shared_task
 def sweep_files() -> None:
     """Remove what nobody can reach any more."""
-    archive.sweep_files()
+    sweeping.sweep_files()
 
 
 def nudge(task: Task[..., Any], *args: Any) -> None:

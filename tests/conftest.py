@@ -39,9 +39,10 @@ def example(name):
     return json.loads((EXAMPLES / f"{name}.json").read_text())
 
 
-def says(state, url="", **facts):
+def says(state, url="", *, urls=(), **facts):
     """A market record, as KIE.AI's status answer has it."""
-    result = json.dumps({"resultUrls": [url]}) if url else ""
+    results = urls or ([url] if url else [])
+    result = json.dumps({"resultUrls": results}) if results else ""
     data = {"taskId": "t", "state": state, "resultJson": result, **facts}
     return {"code": 200, "message": "success", "data": data}
 

@@ -25,8 +25,9 @@ FLOORS = (
         "generation.polling",
         "generation.archive",
         "generation.recovery",
+        "generation.sweeping",
     ),
-    ("generation.recording", "generation.asking", "generation.acceptance"),
+    ("generation.recording", "generation.asking", "generation.acceptance", "generation.download"),
     ("generation.outage",),
     (
         "generation.forms",
@@ -37,6 +38,7 @@ FLOORS = (
         "generation.public_web",
         "generation.failures",
         "generation.clip",
+        "generation.storage",
     ),
     ("generation.kie",),
     ("generation.models",),
@@ -46,6 +48,7 @@ PASSES = (
     "generation.polling",
     "generation.archive",
     "generation.recovery",
+    "generation.sweeping",
 )
 
 

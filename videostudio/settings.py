@@ -363,6 +363,9 @@ _media: dict[str, Any] = {
     "OPTIONS": {"location": MEDIA_ROOT, "allow_overwrite": True},
 }
 if MEDIA_S3_BUCKET:
+    from boto3.s3.transfer import TransferConfig
+    from botocore.config import Config
+
     _media = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -374,8 +377,16 @@ if MEDIA_S3_BUCKET:
             "querystring_expire": 300,
             "default_acl": None,
             "file_overwrite": True,
-            "signature_version": "s3v4",
-            "addressing_style": env.str("MEDIA_S3_ADDRESSING_STYLE", default="auto"),
+            # A bucket that does not answer makes a video late; a worker must not hang on it.
+            "client_config": Config(
+                signature_version="s3v4",
+                s3={"addressing_style": env.str("MEDIA_S3_ADDRESSING_STYLE", default="auto")},
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 3},
+            ),
+            # One part of a file after the other: ten at once were measured to take 200 MB.
+            "transfer_config": TransferConfig(use_threads=False),
         },
     }
     if _bucket_origin := env.str("MEDIA_S3_PUBLIC_ORIGIN", default=""):

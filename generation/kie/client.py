@@ -111,6 +111,19 @@ class KieClient:
             raise KieUnclear("uploaded without an address")
         return address
 
+    def fetch_download_url(self, url: str) -> str:
+        """Another link to a result, good for 20 minutes; the file lives no longer by it.
+
+        KIE.AI refuses addresses that are not its own. Source: docs.kie.ai/common-api/download-url
+        """
+        body = {"url": url}
+        link = said.url(
+            self._call("POST", f"{self._base_url}/api/v1/common/download-url", json=body)
+        )
+        if not link:
+            raise KieUnclear("a download link that is no address")
+        return link
+
     def fetch_credits(self) -> Decimal:
         """The balance of the account, in credits (1 credit = 0.005 USD)."""
         balance = said.credits(self._call("GET", f"{self._base_url}/api/v1/chat/credit"))

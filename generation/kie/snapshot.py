@@ -133,8 +133,8 @@ def url(value: Any) -> str:
 
 
 def urls(values: Iterable[Any]) -> tuple[str, ...]:
-    """The usable addresses among these, in order."""
-    return tuple(address for value in values if (address := url(value)))
+    """The usable addresses among these, in order, each one once."""
+    return tuple(dict.fromkeys(address for value in values if (address := url(value))))
 
 
 def task_id(value: Any) -> str:

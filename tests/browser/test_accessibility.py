@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils.timezone import now
 
 from gallery.models import Stage
+from tests.conftest import RESULT
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +24,10 @@ def full_gallery(signed_in, make_video, make_completed, make_failed):
     videos.append(make_video(user=signed_in, accepted_at=long_ago, late_after_seconds=200))
     videos += [make_failed(user=signed_in, failure=failure) for failure in ("prompt", "balance")]
     videos.append(make_completed(user=signed_in, prompt="A long prompt without " + "end" * 80))
+    file, poster = str(videos[-1].file), str(videos[-1].poster)
+    facts = {"width": 320, "height": 180, "archived_at": now()}
+    videos[-1].results.create(position=2, url=RESULT, file=file, poster=poster, **facts)
+    videos[-1].results.create(position=3, url=RESULT)
     return videos
 
 

@@ -353,3 +353,17 @@ def test_the_whole_way_without_javascript(browser, studio, alice):
     page.get_by_role("button", name="Undo").click()
     expect(card(page, pk)).to_have_count(1)
     context.close()
+
+
+def test_every_result_of_a_task_plays_on_its_videos_page(page, studio, signed_in):
+    pk = generate(page, studio, "sandbox:two-results two kites")
+    studio.finish()
+
+    page.goto(f"{studio.url}/videos/{pk}/")
+    page.get_by_role("heading", name="More from this task").wait_for()
+    page.evaluate("() => { document.querySelector('#player-2').play() }")
+
+    page.wait_for_function("() => document.querySelector('#player-2').currentTime > 0.2")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download video 2").click()
+    assert download.value.suggested_filename.endswith("-2.mp4")

@@ -1,8 +1,13 @@
 """A video's bytes, to its owner, whole or in parts."""
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
+from django.utils.timezone import now
+
+from gallery.models import file_name
+from tests.conftest import RESULT
 
 
 @pytest.fixture
@@ -116,3 +121,64 @@ def test_a_file_that_has_vanished_is_404(alice_client, video):
     default_storage.delete(video.file.name)
 
     assert ask(alice_client, video).status_code == 404
+
+
+# --- Further results ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(video):
+    file = default_storage.save(file_name(video, "video-2.mp4"), ContentFile(b"0123456789"))
+    poster = default_storage.save(file_name(video, "poster-2.webp"), ContentFile(b"picture"))
+    return video.results.create(position=2, url=RESULT, file=file, poster=poster, archived_at=now())
+
+
+def ask_for(client, video, position, name="file", **headers):
+    return client.get(reverse(f"gallery:{name}", args=[video.pk, position]), headers=headers)
+
+
+def test_a_further_result_is_played_and_downloaded_like_the_first(alice_client, video, second):
+    part = ask_for(alice_client, video, 2, range="bytes=2-4")
+    whole = ask_for(alice_client, video, 2, "download")
+    poster = ask_for(alice_client, video, 2, "poster")
+
+    assert (part.status_code, body(part)) == (206, b"234")
+    assert part["Content-Range"] == "bytes 2-4/10"
+    assert f'-{video.pk.hex[:8]}-2.mp4"' in whole["Content-Disposition"]
+    assert (body(whole), body(poster)) == (b"0123456789", b"picture")
+    first = ask(alice_client, video)
+    body(first)
+    assert part["ETag"] != first["ETag"]
+
+
+def test_the_first_result_is_the_video_itself(alice_client, video, clip_bytes):
+    assert body(ask_for(alice_client, video, 1)) == clip_bytes
+
+
+@pytest.mark.parametrize("position", [0, 3, 99999, 10**30])
+def test_a_result_that_never_was_is_404(alice_client, video, second, position):
+    assert ask_for(alice_client, video, position).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["file", "download", "poster"])
+def test_nobody_else_gets_a_further_result(client, bob, video, second, name):
+    client.force_login(bob)
+
+    assert ask_for(client, video, 2, name).status_code == 404
+
+
+def test_the_page_of_a_video_shows_more_from_its_task(alice_client, video, second):
+    video.results.create(position=3, url=RESULT)
+
+    page = alice_client.get(video.get_absolute_url()).content.decode()
+
+    assert "More from this task" in page
+    assert f'src="/videos/{video.pk}/file/2/"' in page
+    assert f'href="/videos/{video.pk}/download/2/"' in page
+    assert "Video 3 could not be saved" in page
+
+
+def test_the_page_of_a_video_with_one_result_says_nothing_of_more(alice_client, video):
+    page = alice_client.get(video.get_absolute_url()).content.decode()
+
+    assert "More from this task" not in page

@@ -114,3 +114,39 @@ def test_what_cannot_be_asked_about_is_counted_and_explained(desk, make_video):
 
     assert "asked about 1 video(s)" in page
     assert "1 skipped" in page
+
+
+def test_archiving_again_names_the_operator_and_spares_what_kie_has_no_longer(
+    desk, make_completed, make_video
+):
+    young, running = make_completed(), make_video()
+    old = make_completed(succeeded_at=now() - timedelta(days=15))
+
+    page = act(desk, "archive_again", young, old, running).content.decode()
+
+    young.refresh_from_db()
+    old.refresh_from_db()
+    assert "1 video(s) are fetched again" in page
+    assert "2 skipped" in page
+    assert young.next_archive_at <= now()
+    assert (bool(young.file), young.events.get().by) == (True, "olga")
+    assert (bool(old.archived_at), old.next_archive_at) == (True, None)
+
+
+def test_further_results_are_shown_with_their_video(desk, make_completed):
+    video = make_completed()
+    video.results.create(position=2, url=RESULT, file="videos/aa/second.mp4", archived_at=now())
+
+    page = desk.get(reverse("admin:gallery_video_change", args=[video.pk])).content.decode()
+
+    assert "videos/aa/second.mp4" in page
+
+
+def test_a_video_whose_second_result_is_missing_needs_attention(desk, make_completed):
+    video = make_completed()
+    video.results.create(position=2, url=RESULT)
+    make_completed()
+
+    page = desk.get(LIST, {"attention": "unsaved"})
+
+    assert [found.pk for found in page.context["cl"].result_list] == [video.pk]

@@ -404,3 +404,24 @@ def test_the_last_look_is_counted_too(make_video, kie):
     video.refresh_from_db()
     assert video.poll_count == 4
     assert video.last_polled_at
+
+
+def test_every_result_of_a_success_is_written_down_once(make_video, kie):
+    video = make_video()
+    second = "https://results.kie.example/v/second.mp4"
+    kie.get(RECORD_INFO, json=says("success", urls=[RESULT, RESULT, second, "ftp://x/y"]))
+
+    poll()
+
+    video.refresh_from_db()
+    assert video.video_url == RESULT
+    assert [(row.position, row.url) for row in video.results.all()] == [(2, second)]
+
+
+def test_no_task_has_hundreds_of_results(make_video, kie):
+    video = make_video()
+    kie.get(RECORD_INFO, json=says("success", urls=[f"{RESULT}?{n}" for n in range(500)]))
+
+    poll()
+
+    assert video.results.count() == 19

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.core.files.storage import default_storage
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
@@ -109,7 +110,7 @@ def test_a_failure_is_told_in_plain_words(sandbox, alice, word, words):
     assert words in video.error_message
 
 
-@pytest.mark.parametrize("word", ["dead-link", "cut", "not-video"])
+@pytest.mark.parametrize("word", ["dead-link", "not-video"])
 def test_a_result_that_is_no_whole_video_is_not_called_completed(sandbox, alice, word):
     video = submit(f"sandbox:{word} a red kite", alice)
     sandbox.finish()
@@ -120,6 +121,47 @@ def test_a_result_that_is_no_whole_video_is_not_called_completed(sandbox, alice,
     video.refresh_from_db()
     assert (video.status, video.stage) == (Status.PROCESSING, Stage.SAVING)
     assert not video.file
+
+
+def test_a_download_that_is_cut_goes_on_where_it_broke(sandbox, alice, settings):
+    video = submit("sandbox:cut a red kite", alice)
+    sandbox.finish()
+
+    a_tick()
+    arrived = [path.stat().st_size for path in settings.MEDIA_ROOT.glob(".incoming/*.part")]
+    a_tick()
+
+    video.refresh_from_db()
+    assert arrived == [video.file_size // 2]
+    assert video.status == Status.COMPLETED
+    assert [seen.code for seen in sandbox.requests_seen() if "/v/" in seen.path] == [200, 206]
+    assert list(settings.MEDIA_ROOT.glob(".incoming/*")) == []
+
+
+def test_a_link_that_has_expired_is_made_fresh(sandbox, alice):
+    video = submit("sandbox:expired-link a red kite", alice)
+    sandbox.finish()
+
+    a_tick()
+    a_tick()
+
+    video.refresh_from_db()
+    assert (video.status, bool(video.file)) == (Status.COMPLETED, True)
+    assert "download=" not in video.video_url
+
+
+def test_every_result_of_a_task_is_kept(sandbox, alice):
+    video = submit("sandbox:two-results a red kite", alice)
+    sandbox.finish()
+
+    a_tick()
+
+    video.refresh_from_db()
+    second = video.results.get()
+    assert (video.status, video.next_archive_at) == (Status.COMPLETED, None)
+    assert (second.position, second.width, second.height) == (2, video.width, video.height)
+    assert second.file_size == default_storage.size(second.file.name)
+    assert len({video.file.name, second.file.name, video.poster.name, second.poster.name}) == 4
 
 
 def test_a_flaky_kie_makes_it_late_not_wrong(sandbox, alice):

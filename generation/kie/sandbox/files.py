@@ -10,6 +10,8 @@ from uuid import uuid4
 
 CLIPS_PATH = "/v/"
 UPLOADS_PATH = "/u/"
+# Before the name of a task's first result: the name of its second.
+SECOND = "second-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import mimetypes
 import re
 import socket
 from collections.abc import Callable, Mapping
@@ -97,11 +98,17 @@ def html_error(status: int) -> Answer:
 HANG_UP = Answer(status=0, code=0, cut_after=0)
 
 
-def part_of_file(file: Path, content_type: str, wanted: str, *, is_cut: bool = False) -> Answer:
-    """The file, or the single range of it that a Range header asks for (206, or 416)."""
+def part_of_file(file: Path, asked: Message, *, is_cut: bool = False) -> Answer:
+    """The file, or the single range of it that a Range header asks for (206, or 416).
+
+    With `is_cut` the connection breaks in the middle of the file: only who asks for the rest ever
+    sees its end.
+    """
     size = file.stat().st_size
-    headers = {"Content-Type": content_type, "Accept-Ranges": "bytes"}
-    span = _span(wanted, size)
+    content_type = mimetypes.guess_type(file)[0] or "application/octet-stream"
+    etag = f'"{size:x}-{file.stat().st_mtime_ns:x}"'
+    headers = {"Content-Type": content_type, "Accept-Ranges": "bytes", "ETag": etag}
+    span = _span(asked.get("Range", ""), size) if asked.get("If-Range", etag) == etag else None
     if span is None:
         answer = Answer(headers=headers, file=file, length=size)
     elif not span:
@@ -112,7 +119,10 @@ def part_of_file(file: Path, content_type: str, wanted: str, *, is_cut: bool = F
         answer = Answer(
             status=206, code=206, headers=headers, file=file, start=span.start, length=len(span)
         )
-    return replace(answer, cut_after=answer.length // 2) if is_cut else answer
+    middle = size // 2
+    if is_cut and answer.start < middle:
+        return replace(answer, cut_after=min(middle - answer.start, answer.length))
+    return answer
 
 
 def _span(wanted: str, size: int) -> range | None:

@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from uuid import uuid4
 from generation.kie.sandbox.callbacks import call_back
 from generation.kie.sandbox.clips import ClipOrder, order_clip, render_clip
 from generation.kie.sandbox.families import BY_NAME, FAMILIES, Family
-from generation.kie.sandbox.files import CLIPS_PATH, UPLOADS_PATH, SandboxFiles
+from generation.kie.sandbox.files import CLIPS_PATH, SECOND, UPLOADS_PATH, SandboxFiles
 from generation.kie.sandbox.http import (
     HANG_UP,
     Answer,
@@ -42,6 +42,9 @@ from generation.kie.sandbox.words import REFUSALS, words_in
 
 # Source: docs.kie.ai, Veo records and results live 14 days.
 KEPT_FOR = timedelta(days=14)
+# So long a link lives that download-url gives. Source: docs.kie.ai/common-api/download-url
+DOWNLOAD_SECONDS = 20 * 60
+MOST_DOWNLOADS_REMEMBERED = 1000
 SILENCE_SECONDS = 60
 CALLBACK_TICK_SECONDS = 0.1
 RENDERERS = 2
@@ -114,6 +117,8 @@ class Sandbox:
         self._creations, self._questions = RateLimit(*create_rate), RateLimit(*status_rate)
         self._seen: deque[RequestSeen] = deque(maxlen=MOST_REQUESTS_REMEMBERED)
         self._asked_about: Counter[str] = Counter()
+        # Each fresh link's own part of its address, and until when it opens.
+        self._downloads: deque[tuple[str, float]] = deque(maxlen=MOST_DOWNLOADS_REMEMBERED)
         self._accepting = threading.Lock()
         self._stopping = threading.Event()
         self._serving: threading.Thread | None = None
@@ -308,6 +313,9 @@ class Sandbox:
     def _make_clip(self, task: SandboxTask, order: ClipOrder) -> None:
         try:
             render_clip(order, self._files.clip(task.file_name))
+            if "two-results" in words_in(task.prompt):
+                second = replace(order, prompt=f"2: {order.prompt}")
+                render_clip(second, self._files.clip(SECOND + task.file_name))
         except Exception:
             logger.exception("sandbox_clip_failed task=%s", task.task_id)
             self._book.change(task.task_id, failure="fail")
@@ -343,30 +351,38 @@ class Sandbox:
     # --- Files --------------------------------------------------------------------------------
 
     def _result_urls(self, task: SandboxTask, origin: str) -> list[str]:
-        is_missing = "no-url" in words_in(task.prompt)
-        return [] if is_missing else [f"{origin}{CLIPS_PATH}{task.file_name}"]
+        words = words_in(task.prompt)
+        names = [task.file_name] if "no-url" not in words else []
+        if "two-results" in words:
+            names.append(SECOND + task.file_name)
+        return [f"{origin}{CLIPS_PATH}{name}" for name in names]
 
     def _file(self, question: Question) -> Answer:
         """A result or an upload, to whoever knows its URL."""
         file = self._files.find(question.path)
-        task = self._book.with_file(file.name) if file else None
+        task = self._book.with_file(file.name.removeprefix(SECOND)) if file else None
         words = words_in(task.prompt) if task else {}
         if question.method not in {"GET", "HEAD"}:
             return html_error(405)
         if file is None or "dead-link" in words:
             return html_error(404)
+        if "expired-link" in words and not self._is_fresh(question.query.get("download", "")):
+            return html_error(403)
         if "not-video" in words:
             return text(200, NOT_A_VIDEO, "text/html")
-        content_type = mimetypes.guess_type(file)[0] or "application/octet-stream"
-        wanted = question.headers.get("Range", "")
-        return part_of_file(file, content_type, wanted, is_cut="cut" in words)
+        return part_of_file(file, question.headers, is_cut="cut" in words)
+
+    def _is_fresh(self, secret: str) -> bool:
+        return any(known == secret and until > time.monotonic() for known, until in self._downloads)
 
     def _download_url(self, question: Question) -> Answer:
-        """Source: docs.kie.ai/common-api/download-url. Ours lives as long as the file."""
+        """Another link to a file, for 20 minutes. Source: docs.kie.ai/common-api/download-url"""
         url = str(json_object(question).get("url", ""))
         if not self._is_ours(url, question.origin):
             raise Refused(422, "Invalid URL: external file URLs are not supported")
-        return envelope(200, "success", f"{url}?download={uuid4().hex}")
+        secret = uuid4().hex
+        self._downloads.append((secret, time.monotonic() + DOWNLOAD_SECONDS))
+        return envelope(200, "success", f"{url}?download={secret}")
 
     def _is_ours(self, url: str, origin: str) -> bool:
         return url.startswith((f"{self.url}/", f"{origin}/"))

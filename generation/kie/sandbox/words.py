@@ -32,8 +32,11 @@ WORDS: Mapping[str, str] = {
     # The result.
     "no-url": "The task succeeds without a URL.",
     "dead-link": "The task succeeds, and its URL answers 404.",
+    "expired-link": "The task succeeds, and its URL answers 403; KIE.AI's download-url gives a"
+    " fresh one.",
     "cut": "The task succeeds, and the connection breaks in the middle of its file.",
     "not-video": "The task succeeds, and its URL answers with a page of HTML.",
+    "two-results": "The task succeeds with two videos.",
 }
 
 # Code and text of each refusal. The texts are KIE.AI's where they are known (401, 500), and in

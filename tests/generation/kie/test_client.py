@@ -26,6 +26,7 @@ from tests.conftest import (
     EXAMPLES,
     KIE,
     RECORD_INFO,
+    RESULT,
     UPLOAD,
     VEO_GENERATE,
     VEO_RECORD,
@@ -717,3 +718,30 @@ def test_tls_that_breaks_off_after_sending_is_unclear(tls_server, certificate):
 
     assert type(error) is KieUnclear
     assert KEY.encode() in heard[0]
+
+
+# --- Another link to a result -------------------------------------------------------------------
+
+DOWNLOAD_URL = f"{KIE}/common/download-url"
+
+
+def test_a_dead_link_is_exchanged_for_a_fresh_one(kie, kie_client):
+    kie.post(DOWNLOAD_URL, json={"code": 200, "data": f"{RESULT}?token=x"})
+
+    assert kie_client.fetch_download_url(RESULT) == f"{RESULT}?token=x"
+    assert json.loads(kie.calls[0].request.body) == {"url": RESULT}
+
+
+def test_an_address_that_is_not_kies_is_refused(kie, kie_client):
+    kie.post(DOWNLOAD_URL, json={"code": 422, "msg": "Invalid URL"})
+
+    with pytest.raises(KieRefused):
+        kie_client.fetch_download_url(RESULT)
+
+
+@pytest.mark.parametrize("data", [None, "", {"url": RESULT}, "file:///etc/passwd", 7])
+def test_a_fresh_link_that_is_no_address_is_none(kie, kie_client, data):
+    kie.post(DOWNLOAD_URL, json={"code": 200, "data": data})
+
+    with pytest.raises(KieUnclear):
+        kie_client.fetch_download_url(RESULT)

@@ -639,6 +639,42 @@ def test_a_result_can_be_cut_in_the_middle(sandbox, caller):
         requests.get(url, timeout=10)
 
 
+def test_who_asks_for_the_rest_of_a_cut_result_gets_it(sandbox, caller):
+    url = result_of(caller, sandbox, "sandbox:cut")
+    size = int(requests.head(url, timeout=10).headers["Content-Length"])
+    etag = requests.head(url, timeout=10).headers["ETag"]
+
+    rest = requests.get(url, headers={"Range": f"bytes={size // 2}-", "If-Range": etag}, timeout=10)
+    changed = requests.get(
+        url, headers={"Range": f"bytes={size // 2}-", "If-Range": '"x"'}, stream=True, timeout=10
+    )
+
+    assert (rest.status_code, len(rest.content)) == (206, size - size // 2)
+    assert changed.status_code == 200
+    changed.close()
+
+
+def test_a_result_whose_link_has_expired_opens_by_a_fresh_one(sandbox, caller):
+    url = result_of(caller, sandbox, "sandbox:expired-link")
+
+    fresh = caller.post("/api/v1/common/download-url", {"url": url}).json()["data"]
+
+    assert requests.get(url, timeout=10).status_code == 403
+    assert requests.get(f"{url}?download=guessed", timeout=10).status_code == 403
+    assert requests.get(fresh, timeout=10).status_code == 200
+
+
+def test_a_task_can_have_two_results(sandbox, caller):
+    task_id = task_id_of(caller.create("sandbox:two-results"))
+    sandbox.finish(task_id)
+
+    urls = json.loads(caller.record(task_id)["data"]["resultJson"])["resultUrls"]
+
+    first, second = (requests.get(url, timeout=10).content for url in urls)
+    assert first[4:8] == second[4:8] == b"ftyp"
+    assert first != second
+
+
 def test_a_result_can_be_a_web_page(sandbox, caller):
     url = result_of(caller, sandbox, "sandbox:not-video")
 

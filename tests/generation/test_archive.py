@@ -275,7 +275,7 @@ def test_pictures_that_were_never_sent_and_dead_downloads_are_swept(alice, setti
 
 
 def test_a_link_that_has_been_dead_for_a_day_is_still_tried_every_half_hour(make_saving, kie):
-    video = make_saving(archive_attempts=60)
+    video = make_saving(archive_attempts=60, succeeded_at=now() - timedelta(days=1))
     kie.get(RECORD_INFO, json=says("generating"))
     kie.get(RESULT, status=404)
 
@@ -283,6 +283,17 @@ def test_a_link_that_has_been_dead_for_a_day_is_still_tried_every_half_hour(make
 
     video.refresh_from_db()
     assert abs(video.next_archive_at - now() - timedelta(minutes=30)) < timedelta(seconds=5)
+
+
+def test_what_somebody_is_waiting_for_is_tried_again_within_a_minute(make_saving, kie):
+    video = make_saving(archive_attempts=60, succeeded_at=now() - timedelta(minutes=30))
+    kie.get(RECORD_INFO, json=says("generating"))
+    kie.get(RESULT, status=404)
+
+    archive()
+
+    video.refresh_from_db()
+    assert video.next_archive_at < now() + timedelta(minutes=1)
 
 
 def test_one_row_that_cannot_be_fetched_does_not_hold_up_the_others(make_saving, kie, clip_bytes):

@@ -219,11 +219,22 @@ def test_a_waiting_task_with_results_still_waits(make_video, kie):
 
 def test_videos_that_are_not_due_are_left_alone(make_video, make_completed, kie):
     make_video(next_poll_at=now() + timedelta(minutes=1))
-    make_video(deleted_at=now())
+    make_video(deleted_at=now() - timedelta(days=15))
     make_video(stage=Stage.QUEUED, task_id="")
     make_completed()
 
     assert poll().checked == 0
+
+
+def test_a_deleted_video_is_followed_to_its_end_and_stays_deleted(make_video, kie):
+    video = make_video(deleted_at=now())
+    kie.get(RECORD_INFO, json=says("success", RESULT))
+
+    poll()
+
+    video.refresh_from_db()
+    assert (video.stage, video.video_url) == (Stage.SAVING, RESULT)
+    assert video.deleted_at is not None
 
 
 def test_the_longest_overdue_is_asked_about_first(make_video, kie):

@@ -22,6 +22,7 @@ from django.utils.timezone import now
 from gallery.models import CLAIM, Stage, Video, VideoInput, file_name
 from generation.catalogue import family_of
 from generation.clip import Clip, NotPlayable, inspect_clip
+from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import CONNECT_SECONDS, USER_AGENT, KieClient
 from generation.kie.errors import KieError
 from generation.kie.snapshot import TaskState
@@ -33,6 +34,8 @@ READ_SECONDS = 30
 CHUNK_BYTES = 256 * 1024
 # While a file arrives, the claim on its row is renewed this often.
 RENEW_SECONDS = 15.0
+# So long a download waits for its turn to ask KIE.AI for a fresh link.
+PATIENCE = timedelta(seconds=10)
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=30)
 # KIE.AI deletes results after 14 days at the latest.
 GIVE_UP_AFTER = timedelta(days=14)
@@ -120,7 +123,10 @@ def _name(video: Video, clip: Clip) -> str:
 
 def _link(video: Video, *, client: KieClient) -> str:
     """KIE.AI's link; after a first failure a fresh one, for links die before records do."""
-    if video.archive_attempts:
+    # Asking for it is a status query like any other: without a turn the old link has to do.
+    turn = status_queries().reserve(1, within=PATIENCE) if video.archive_attempts else []
+    if turn:
+        sleep_until(turn[0])
         with suppress(KieError):
             snapshot = client.fetch_task(video.task_id, family=family_of(video.model))
             if snapshot.state is TaskState.SUCCEEDED and snapshot.video_urls:

@@ -47,9 +47,7 @@ COLUMNS = (
     "error_message",
 )
 # The order does not matter as long as it is the same one twice: a false alarm costs one reading.
-GLANCE = (
-    "SELECT id, status, stage, task_id, deleted_at, cost_estimated, file FROM generated_videos"
-)
+GLANCE = "SELECT id, status, stage, task_id, deleted_at, cost_estimated, file FROM generated_videos"
 
 
 class Violation(AssertionError):

@@ -2,6 +2,7 @@
 
 import functools
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -33,19 +34,19 @@ class Death:
     """Where the next process dies. Armed for one rule, met once, elsewhere without effect."""
 
     def __init__(self) -> None:
-        self._at: str | None = None
+        self.at: str | None = None
         self._left = 0
         self.met: Counter[str] = Counter()
 
     def awaits(self, place: str | None, *, nth: int = 1) -> None:
-        self._at, self._left = place, nth
+        self.at, self._left = place, nth
 
     def reach(self, place: str) -> None:
-        if place != self._at:
+        if place != self.at:
             return
         self._left -= 1
         if self._left <= 0:
-            self._at = None
+            self.at = None
             self.met[place] += 1
             raise Died(place)
 
@@ -80,6 +81,8 @@ class Clock:
         self.at = datetime.now(UTC)
         # The latest moment this clock has shown: a clock that is set back leaves due times there.
         self.latest = self.at
+        # What others do while somebody sleeps.
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def move(self, by: timedelta) -> None:
         self.at += by
@@ -87,6 +90,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.move(timedelta(seconds=seconds))
+        self.meanwhile()
 
     def rule(self, patch) -> None:
         """Let everybody who asks Django for the time ask this clock, until `patch` is undone."""

@@ -116,9 +116,7 @@ class Task:
         self._say(TaskState.RUNNING, "generating", progress=60)
 
     def succeeds(self) -> None:
-        self._say(
-            TaskState.SUCCEEDED, "success", video_urls=(self.url,), credits=Decimal("30.00")
-        )
+        self._say(TaskState.SUCCEEDED, "success", video_urls=(self.url,), credits=Decimal("30.00"))
 
     def fails(self) -> None:
         self._say(TaskState.FAILED, "fail", error_code="500", failure="Internal error")

@@ -17,7 +17,8 @@ import sys
 from contextlib import ExitStack
 from datetime import timedelta
 from types import SimpleNamespace
-from uuid import UUID, uuid4
+from typing import ClassVar
+from uuid import uuid4
 
 import pytest
 import responses
@@ -38,14 +39,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gallery.models import Stage, Status, Video
+from gallery.models import Stage, Video
 from generation import archive, polling, recording, submission, tasks
 from generation.callbacks import token_of
 from generation.catalogue import PROVIDERS
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.request import GenerationRequest
-from tests.attacks.checker import Checker, place_of
+from tests.attacks.checker import Checker
 from tests.attacks.nemesis import Clock, Death, Died
 from tests.attacks.simulated_kie import RESULTS, Click, Creation, Fetching, Reading, SimulatedKie
 from tests.conftest import make_clip
@@ -53,8 +54,10 @@ from videostudio.models import User
 
 ONCE = [Phase.explicit, Phase.generate]
 PROFILES = {
-    "usual": settings(max_examples=120, stateful_step_count=25),
-    "hunt": settings(max_examples=int(os.environ.get("N", 120)), stateful_step_count=25, phases=ONCE),
+    "usual": settings(max_examples=30, stateful_step_count=25),
+    "hunt": settings(
+        max_examples=int(os.environ.get("N", 60)), stateful_step_count=25, phases=ONCE
+    ),
     "long": settings(max_examples=500, stateful_step_count=40, derandomize=False),
 }
 PROFILE = settings(
@@ -135,6 +138,8 @@ MEANWHILE = [
     "taken for dead",
     "the clock is set back",
 ]
+# What else happens between a sender's turn and its call.
+BEFORE_ITS_TURN = ["deleted before its turn", "sent by another before its turn"]
 WAITS = [
     timedelta(seconds=1),
     timedelta(seconds=11),
@@ -149,6 +154,7 @@ LONG_WAITS = [timedelta(hours=25), timedelta(days=15), timedelta(days=31)]
 sendings, clickings = st.sampled_from(SENDING), st.sampled_from(CLICKING)
 askings, savings = st.sampled_from(ASKING), st.sampled_from(SAVING)
 meanwhiles = st.sampled_from(MEANWHILE)
+meanwhiles_of_senders = st.sampled_from([*MEANWHILE, *BEFORE_ITS_TURN, *BEFORE_ITS_TURN])
 picks = st.integers(0, 5)
 
 
@@ -172,16 +178,20 @@ class LifeOfVideos(RuleBasedStateMachine):
     """The studio, KIE.AI, two people, an operator and bad luck."""
 
     clip = b""
+    # Signed in once: they outlive each schedule.
+    people: ClassVar[list[User]] = []
+    browsers: ClassVar[dict[int, Client]] = {}
 
     def __init__(self):
         super().__init__()
         self.around = ExitStack()
         # A clean database for each schedule: everything is taken back at its end.
         self.around.enter_context(transaction.atomic())
-        self.around.callback(transaction.set_rollback, True)  # noqa: FBT003
+        self.around.callback(transaction.set_rollback, True)
         self.clock, self.death = Clock(), Death()
         self.kie = SimulatedKie(self.clip, reach=self.death.reach)
         self.kie.meanwhile = self._meanwhile
+        self.clock.meanwhile = self._before_its_turn
         self.checker = Checker(self.kie, self.clock)
         patch = self.around.enter_context(pytest.MonkeyPatch.context())
         self.clock.rule(patch)
@@ -194,7 +204,6 @@ class LifeOfVideos(RuleBasedStateMachine):
         web.add_callback(responses.GET, re.compile(re.escape(RESULTS)), self.kie.download)
         shutil.rmtree(studio.MEDIA_ROOT, ignore_errors=True)
         self.event = None
-        self.browsers: dict[int, Client] = {}
         self.requests: dict[str, tuple] = {}
         self.reads: list[tuple] = []
         self.offered: set[str] = set()
@@ -203,9 +212,6 @@ class LifeOfVideos(RuleBasedStateMachine):
 
     @initialize()
     def two_people_with_videos_under_way(self):
-        self.people = [
-            User.objects.create_user(name, f"{name}@example.com", "x") for name in ("alice", "bob")
-        ]
         self.around.enter_context(connection.execute_wrapper(self.checker.watch))
         for who in (0, 1):
             self.click(who=who, sending=(Creation.ACCEPTED, None), meanwhile=None)
@@ -215,12 +221,6 @@ class LifeOfVideos(RuleBasedStateMachine):
         self.click(who=0, sending=(Creation.UNREACHABLE, None), meanwhile=None)
         self.kie.tasks["task-0"].succeeds()
         self.poll(asking=(Reading.TRUE, None), meanwhile=None)
-
-    def _browser_of(self, user) -> Client:
-        if user.pk not in self.browsers:
-            self.browsers[user.pk] = Client()
-            self.browsers[user.pk].force_login(user)
-        return self.browsers[user.pk]
 
     def _video(self, pick) -> Video | None:
         videos = list(Video.objects.order_by("created_at"))
@@ -256,15 +256,17 @@ class LifeOfVideos(RuleBasedStateMachine):
 
     def _meanwhile(self, prompt):
         """What happens in other processes while the call about this video is on the wire."""
-        event, self.event = self.event, None
         self.on_the_wire = prompt
+        if self.event in BEFORE_ITS_TURN:
+            return
+        event, self.event = self.event, None
         video = Video.objects.filter(prompt=prompt).first()
         if event is None or video is None:
             return
-        faults = self.kie.creation, self.kie.reading, self.kie.fetching
-        self.kie.creation, self.kie.reading = Creation.ACCEPTED, Reading.TRUE
-        self.kie.fetching = Fetching.WHOLE
-        mine, self.death._at = self.death._at, None
+        self._with_nothing_wrong(lambda: self._befall(video, event))
+        self.on_the_wire = prompt
+
+    def _befall(self, video, event):
         match event:
             case "a healthy tick":
                 self._tick()
@@ -275,7 +277,7 @@ class LifeOfVideos(RuleBasedStateMachine):
             case "called back":
                 self._call_back_about(video)
             case "clicked again":
-                self._click_again(prompt)
+                self._click_again(video.prompt)
             case "taken for dead":
                 self.kie.is_stalled = True
                 self.clock.move(timedelta(minutes=3))
@@ -283,12 +285,37 @@ class LifeOfVideos(RuleBasedStateMachine):
             case "the clock is set back":
                 self.kie.is_stalled = True
                 self.clock.move(timedelta(minutes=-3))
+
+    def _before_its_turn(self):
+        """What happens to videos that wait in the queue while their sender waits for its turn."""
+        if self.event not in BEFORE_ITS_TURN:
+            return
+        event, self.event = self.event, None
+        self._with_nothing_wrong(lambda: self._befall_the_queue(event))
+
+    def _befall_the_queue(self, event):
+        if event == "deleted before its turn":
+            for video in Video.objects.filter(stage=Stage.QUEUED):
+                video.mark_deleted()
+            return
+        # The sender hangs for longer than its claim holds.
+        self.kie.is_stalled = True
+        self.clock.move(timedelta(minutes=2))
+        self._tick()
+
+    def _with_nothing_wrong(self, work):
+        """Run this as somebody whom nothing befalls."""
+        faults = self.kie.creation, self.kie.reading, self.kie.fetching
+        mine, self.death.at = self.death.at, None
+        self.kie.creation, self.kie.reading = Creation.ACCEPTED, Reading.TRUE
+        self.kie.fetching = Fetching.WHOLE
+        work()
         self.kie.creation, self.kie.reading, self.kie.fetching = faults
-        self.death._at, self.on_the_wire = mine, prompt
+        self.death.at = mine
 
     # --- People -----------------------------------------------------------------------------
 
-    @rule(who=st.integers(0, 1), sending=clickings, meanwhile=meanwhiles)
+    @rule(who=st.integers(0, 1), sending=clickings, meanwhile=meanwhiles_of_senders)
     def click(self, who, sending, meanwhile):
         self.kie.creation, death = sending
         prompt = f"kite {len(self.requests)}"
@@ -308,7 +335,7 @@ class LifeOfVideos(RuleBasedStateMachine):
         self._do(lambda: self._click_again(prompt), death=death, meanwhile=meanwhile)
 
     def _click_again(self, prompt):
-        user, request, key = self.requests[prompt]
+        user, _request, _key = self.requests[prompt]
         before = set(Video.objects.for_user(user).filter(prompt=prompt).values_list("pk"))
         video = self._submit(prompt)
         assert not before or video is None or (video.pk,) in before, "I2 a second row"
@@ -327,14 +354,14 @@ class LifeOfVideos(RuleBasedStateMachine):
         if not (video := self._video(pick)):
             return
         name = "gallery:delete" if goes else "gallery:restore"
-        browser = self._browser_of(video.user)
+        browser = self.browsers[video.user_id]
         with self.checker.while_somebody("restores" if not goes else "deletes"):
             browser.post(reverse(name, args=[video.pk]))
 
     @rule(who=st.integers(0, 1), asking=askings)
     def refresh(self, who, asking):
         self.kie.reading, death = asking
-        browser = self._browser_of(self.people[who])
+        browser = self.browsers[self.people[who].pk]
         self._do(lambda: browser.post(reverse("generation:refresh")), death=death)
 
     @rule(pick=picks)
@@ -372,7 +399,7 @@ class LifeOfVideos(RuleBasedStateMachine):
         tasks.poll_videos()
         tasks.archive_videos()
 
-    @rule(sending=sendings, meanwhile=meanwhiles)
+    @rule(sending=sendings, meanwhile=meanwhiles_of_senders)
     def send(self, sending, meanwhile):
         self.kie.creation, death = sending
         self._do(
@@ -384,9 +411,7 @@ class LifeOfVideos(RuleBasedStateMachine):
     @rule(asking=askings, meanwhile=meanwhiles)
     def poll(self, asking, meanwhile):
         self.kie.reading, death = asking
-        self._do(
-            lambda: polling.poll_due_videos(client=self.kie), death=death, meanwhile=meanwhile
-        )
+        self._do(lambda: polling.poll_due_videos(client=self.kie), death=death, meanwhile=meanwhile)
 
     @rule(saving=savings, meanwhile=meanwhiles)
     def save(self, saving, meanwhile):
@@ -513,14 +538,21 @@ def small_clip(tmp_path):
     return clip.read_bytes()
 
 
-def test_no_schedule_of_faults_breaks_a_promise(db, settings, small_clip):
+@pytest.fixture
+def quiet_logs():
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("quiet_logs")
+def test_no_schedule_of_faults_breaks_a_promise(alice, bob, settings, small_clip):
     settings.PUBLIC_URL = "https://studio.example.com"
     # Tight enough that some videos wait for their turn.
-    settings.KIE_CREATE_RATE, settings.KIE_STATUS_RATE = (4, 10.0), (3, 1.0)
-    machine = type("LifeOfVideos", (LifeOfVideos,), {"clip": small_clip})
+    settings.KIE_CREATE_RATE, settings.KIE_STATUS_RATE = (5, 5.0), (3, 1.0)
+    browsers = {person.pk: Client() for person in (alice, bob)}
+    for person in (alice, bob):
+        browsers[person.pk].force_login(person)
+    facts = {"clip": small_clip, "people": [alice, bob], "browsers": browsers}
 
-    logging.disable(logging.CRITICAL)
-    try:
-        run_state_machine_as_test(machine, settings=PROFILE)
-    finally:
-        logging.disable(logging.NOTSET)
+    run_state_machine_as_test(type("LifeOfVideos", (LifeOfVideos,), facts), settings=PROFILE)

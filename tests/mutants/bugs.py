@@ -122,7 +122,7 @@ MUTANTS = (
     Mutant(
         "a proof that nothing was sent is not believed",
         MODELS,
-        "Q(stage__in=(Stage.SUBMITTING, Stage.UNCONFIRMED), task_id=\"\"),",
+        'Q(stage__in=(Stage.SUBMITTING, Stage.UNCONFIRMED), task_id=""),',
         'Q(stage__in=(Stage.SUBMITTING,), task_id=""),',
         "a video that was never sent waits for ever",
         is_life=True,
@@ -159,7 +159,7 @@ MUTANTS = (
         "an expired queue does not look at the stage",
         SUBMISSION,
         "video.mark_failed(error_message=NEVER_SENT, only=Q(stage=Stage.QUEUED))",
-        "video.mark_failed(error_message=\"\")",
+        'video.mark_failed(error_message="")',
         "a failed card without a word",
     ),
     # --- Steps ------------------------------------------------------------------------------
@@ -187,8 +187,8 @@ MUTANTS = (
     life(
         "completed twice",
         MODELS,
-        'Q(stage=Stage.SAVING),\n            event=event,',
-        'Q(),\n            event=event,',
+        "Q(stage=Stage.SAVING),\n            event=event,",
+        "Q(),\n            event=event,",
         "a video is completed without being finished",
     ),
     life(
@@ -245,14 +245,14 @@ MUTANTS = (
         "an offer is taken over without asking KIE.AI",
         MODELS,
         "offered_task_id=Case(offered, default=Value(task_id)),",
-        "task_id=Case(When(task_id=\"\", then=Value(task_id)), default=F(\"task_id\")),",
+        'task_id=Case(When(task_id="", then=Value(task_id)), default=F("task_id")),',
         "whoever knows the address names the task",
     ),
     life(
         "an offer is forgotten when KIE.AI does not answer",
         POLLING,
         'logger.info("offer_unanswered video=%s: %s", video.pk, error)',
-        'video.refuse_offer(why=str(error))',
+        "video.refuse_offer(why=str(error))",
         "a lost answer is never made good",
     ),
     Mutant(
@@ -395,15 +395,15 @@ MUTANTS = (
     life(
         "the trash is swept too early",
         ARCHIVE,
-        "expired = Video.objects.filter(deleted_at__lt=now() - timedelta(days=settings.TRASH_DAYS))",
-        "expired = Video.objects.exclude(deleted_at=None)",
+        "deleted_at__lt=now() - timedelta(days=settings.TRASH_DAYS)",
+        "deleted_at__lt=now()",
         "a video brought back from the trash has no file",
     ),
     life(
-        "a deleted video is fetched and its claim never ends",
+        "a failed download is not tried again",
         MODELS,
-        "unsaved = self.kept().filter(archived_at=None, next_archive_at__lte=at)",
-        "unsaved = self.kept().filter(archived_at=None, archive_attempts=0, next_archive_at__lte=at)",
+        "self.kept().filter(archived_at=None, next_archive_at__lte=at)",
+        "self.kept().filter(archive_attempts=0, next_archive_at__lte=at)",
         "what failed once is never tried again",
     ),
     life(

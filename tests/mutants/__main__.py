@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -118,14 +119,18 @@ def _start(mutant: Mutant, tree: Path, tests: tuple[str, ...]) -> int:
         code = 70
         try:
             code = _run_in_child(tree, tests)
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
     return pid
 
 
 def _run_in_child(tree: Path, tests: tuple[str, ...]) -> int:
     signal.alarm(LONGEST_SECONDS)
-    report = os.open(tree / REPORT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    report = os.open(tree / REPORT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(report, 1)
     os.dup2(report, 2)
     os.chdir(tree)
@@ -139,7 +144,19 @@ def _run_in_child(tree: Path, tests: tuple[str, ...]) -> int:
         del os.environ[name]
     # No time is spent on making a finding small.
     os.environ["STUDIO_MACHINE"] = "hunt"
-    options = ["-n", "0", "-x", "--nomigrations", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    # Loaded before pytest could look into it, which is as we want it.
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options = [
+        *quiet,
+        "-n",
+        "0",
+        "-x",
+        "--nomigrations",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+    ]
     return int(pytest.main([*options, *tests]))
 
 

@@ -33,6 +33,8 @@ OF_NO_MATTER = {
     "claimed_until",
     "last_polled_at",
     "poll_count",
+    # The bar stays where KIE.AI's last figure has put it until the file is here.
+    "progress",
     "version",
     "first_version",
     "id",
@@ -165,7 +167,7 @@ def test_any_order_and_any_number_of_news_end_alike(
 
 
 EXAMPLES = hypothesis_settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     database=None,

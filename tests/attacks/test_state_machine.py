@@ -54,7 +54,7 @@ from videostudio.models import User
 
 ONCE = [Phase.explicit, Phase.generate]
 PROFILES = {
-    "usual": settings(max_examples=30, stateful_step_count=25),
+    "usual": settings(max_examples=20, stateful_step_count=25),
     "hunt": settings(
         max_examples=int(os.environ.get("N", 60)), stateful_step_count=25, phases=ONCE
     ),

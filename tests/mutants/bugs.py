@@ -64,8 +64,10 @@ class Mutant:
         return self.tests or TESTS[self.file]
 
 
-def life(name: str, file: str, old: str, new: str, breaks: str) -> Mutant:
-    return Mutant(name, file, old, new, breaks, is_life=True)
+def life(
+    name: str, file: str, old: str, new: str, breaks: str, tests: tuple[str, ...] = ()
+) -> Mutant:
+    return Mutant(name, file, old, new, breaks, is_life=True, tests=tests)
 
 
 MUTANTS = (
@@ -138,7 +140,7 @@ MUTANTS = (
         "urllib3 repeats by itself",
         CLIENT,
         "max_retries=0)",
-        "max_retries=3)",
+        'max_retries=__import__("urllib3").Retry(3, allowed_methods=None))',
         "a broken answer is asked for again below us",
     ),
     Mutant(
@@ -204,6 +206,7 @@ MUTANTS = (
         "unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=at)",
         "unclaimed = Q(claimed_until=None)",
         "who dies while asking leaves a video nobody asks about",
+        TESTS[POLLING],
     ),
     life(
         "one wrong answer fails a video",
@@ -247,6 +250,7 @@ MUTANTS = (
         "offered_task_id=Case(offered, default=Value(task_id)),",
         'task_id=Case(When(task_id="", then=Value(task_id)), default=F("task_id")),',
         "whoever knows the address names the task",
+        TESTS[WEBHOOKS],
     ),
     life(
         "an offer is forgotten when KIE.AI does not answer",
@@ -331,8 +335,8 @@ MUTANTS = (
     Mutant(
         "the end is not decoded",
         CLIP,
-        "if shown < _frames_expected_at_the_end(",
-        "if shown < 0 * _frames_expected_at_the_end(",
+        "shown = sum(1 for _ in container.decode(stream))",
+        "shown = 10**6",
         "half a file counts as a video",
         is_life=True,
     ),
@@ -405,6 +409,7 @@ MUTANTS = (
         "self.kept().filter(archived_at=None, next_archive_at__lte=at)",
         "self.kept().filter(archive_attempts=0, next_archive_at__lte=at)",
         "what failed once is never tried again",
+        TESTS[ARCHIVE],
     ),
     life(
         "a fresh link is asked for outside the budget",

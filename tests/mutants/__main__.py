@@ -2,7 +2,7 @@
 
     python -m tests.mutants              each bug against the tests of its room
     python -m tests.mutants --machine    the bugs of a video's life against the state machine alone
-    python -m tests.mutants --only echo  bugs whose name has this word
+    python -m tests.mutants --only echo  the bugs whose name has this word (or one of several)
     python -m tests.mutants --write      also write the table into docs/reliability.md
 
 Ends with 1 when a bug survives.
@@ -63,7 +63,8 @@ def main() -> int:
     chosen = [
         mutant
         for mutant in MUTANTS
-        if options.only in mutant.name and (mutant.is_life or not options.machine)
+        if any(word in mutant.name for word in options.only)
+        and (mutant.is_life or not options.machine)
     ]
     outcomes = []
     for outcome in _outcomes(chosen, by_machine=options.machine, at_once=options.parallel):
@@ -81,7 +82,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("--machine", action="store_true", help="use the state machine alone")
-    parser.add_argument("--only", default="", help="only bugs whose name has this word")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="WORD", help="only bugs whose name has a word"
+    )
     parser.add_argument("--parallel", type=int, default=2, help="copies at once")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")
     return parser.parse_args()

@@ -325,13 +325,6 @@ MUTANTS = (
         "        size = _fetch(_link(video, client=client), part, video=video)",
         "a completed card without a file",
     ),
-    life(
-        "no length check",
-        ARCHIVE,
-        "if announced.isdigit() and int(announced) != size:",
-        "if announced.isdigit() and int(announced) < 0:",
-        "a file that was cut counts as whole",
-    ),
     Mutant(
         "the end is not decoded",
         CLIP,
@@ -414,8 +407,8 @@ MUTANTS = (
     life(
         "a fresh link is asked for outside the budget",
         ARCHIVE,
-        "sleep_until(turn[0])",
-        "turn.clear",
+        "turn = status_queries().reserve(1, within=PATIENCE) if",
+        "turn = [now()] if",
         "KIE.AI refuses us for calling too often",
     ),
     # --- Whose ------------------------------------------------------------------------------

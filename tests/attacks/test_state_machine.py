@@ -43,6 +43,7 @@ from gallery.models import Stage, Video
 from generation import archive, polling, recording, submission, tasks
 from generation.callbacks import token_of
 from generation.catalogue import PROVIDERS
+from generation.kie.budget import creations
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.request import GenerationRequest
@@ -218,7 +219,10 @@ class LifeOfVideos(RuleBasedStateMachine):
             self.clock.move(timedelta(seconds=4))
         self.click(who=0, sending=(Creation.LOST, None), meanwhile=None)
         self.clock.move(timedelta(seconds=4))
-        self.click(who=0, sending=(Creation.UNREACHABLE, None), meanwhile=None)
+        for who in (0, 1):
+            self.click(who=who, sending=(Creation.UNREACHABLE, None), meanwhile=None)
+        # By now those are due again.
+        self.clock.move(timedelta(seconds=8))
         self.kie.tasks["task-0"].succeeds()
         self.poll(asking=(Reading.TRUE, None), meanwhile=None)
 
@@ -232,6 +236,9 @@ class LifeOfVideos(RuleBasedStateMachine):
 
     def _do(self, work, *, death=None, meanwhile=None, nth=1):
         """Run this as a process of its own, which may die on the way."""
+        if meanwhile in BEFORE_ITS_TURN:
+            # Somebody else has just had a turn: the next one has to be waited for.
+            creations().reserve(1, within=timedelta(0))
         self.death.awaits(death, nth=nth)
         self.event = meanwhile
         try:

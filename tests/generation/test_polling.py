@@ -208,16 +208,18 @@ def test_refresh_asks_about_this_persons_videos_only(make_video, alice, bob, kie
 
 def test_a_claimed_video_is_not_asked_about_by_another_pass(make_video):
     make_video()
+    claim = {"most": 10, "until": now() + timedelta(seconds=60), "by": "claimed_until"}
 
-    first = Video.objects.due(now()).claim(most=10, until=now() + timedelta(seconds=60))
-    second = Video.objects.due(now()).claim(most=10, until=now() + timedelta(seconds=60))
+    first = Video.objects.due(now()).claim(**claim)
+    second = Video.objects.due(now()).claim(**claim)
 
     assert (len(first), len(second)) == (1, 0)
 
 
 def test_a_claim_expires_when_its_holder_dies(make_video):
     make_video()
-    Video.objects.due(now()).claim(most=1, until=now() + timedelta(seconds=60))
+    until = now() + timedelta(seconds=60)
+    Video.objects.due(now()).claim(most=1, until=until, by="claimed_until")
 
     later = Video.objects.due(now() + timedelta(seconds=61))
 

@@ -2,9 +2,9 @@
 
 import io
 import json
-import time
 from datetime import timedelta
 from threading import Thread
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -18,6 +18,7 @@ from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
 from generation.catalogue import PROVIDERS
+from generation.kie.budget import creations
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.pictures import Picture, keep_picture
@@ -303,23 +304,18 @@ def test_the_creation_budget_is_kept_and_the_rest_waits(alice, kie, settings):
     assert len(kie.calls) == 1
 
 
-def test_who_has_a_turn_later_waits_for_it(make_video, kie, settings):
-    settings.KIE_CREATE_RATE = (10, 1.0)
-    moments = []
-
-    def accept(request):
-        moments.append(time.monotonic())
-        return 200, {}, json.dumps({"code": 200, "data": {"taskId": f"task-{len(moments)}"}})
-
-    kie.add_callback(responses.POST, CREATE_TASK, accept)
-    for _ in range(3):
-        make_video(stage=Stage.QUEUED, task_id="")
+def test_who_has_a_turn_later_waits_for_it(make_video, kie, settings, monkeypatch):
+    settings.KIE_CREATE_RATE = (10, 9.0)
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    slept = []
+    monkeypatch.setattr("generation.kie.budget.time", SimpleNamespace(sleep=slept.append))
+    creations().reserve(1, within=timedelta(0))
+    make_video(stage=Stage.QUEUED, task_id="")
 
     send_queued()
 
-    assert len(moments) == 3
-    # Three calls at 10 a second lie two tenths of a second apart, less what a timer may be off.
-    assert moments[2] - moments[0] > 0.15
+    assert len(kie.calls) == 1
+    assert [0 < seconds <= 0.9 for seconds in slept] == [True]
 
 
 def test_a_video_given_up_while_it_was_being_sent_keeps_its_task_id(make_video):

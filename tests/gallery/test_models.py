@@ -77,6 +77,25 @@ def test_a_completed_video_is_never_settled_again(make_completed, settle):
     assert (video.status, video.error_message) == (Status.COMPLETED, "")
 
 
+def test_a_completed_video_is_not_finished_a_second_time(make_completed):
+    video = make_completed()
+
+    assert not video.mark_succeeded(video_url="https://results.example/late.mp4")
+
+    video.refresh_from_db()
+    assert (video.status, video.next_archive_at) == (Status.COMPLETED, None)
+
+
+def test_a_task_named_after_the_deletion_is_noted_and_the_video_stays_deleted(make_video):
+    video = make_video(stage=Stage.SUBMITTING, task_id="", deleted_at=now())
+
+    video.mark_accepted(task_id="task-99")
+
+    video.refresh_from_db()
+    assert video.task_id == "task-99"
+    assert video.deleted_at
+
+
 def test_only_one_of_two_wins_a_step(make_video):
     video = make_video(stage=Stage.QUEUED, task_id="")
     rival = Video.objects.get(pk=video.pk)

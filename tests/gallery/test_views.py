@@ -385,6 +385,27 @@ def test_another_persons_changes_never_show(client, bob, make_video):
     assert len(cards(client.get("/"))) == 1
 
 
+def test_news_are_of_ones_own_videos_only(client, bob, make_video):
+    mine = make_video(user=bob)
+    client.force_login(bob)
+    url = updates_url(client.get("/"))
+    for _ in range(3):
+        make_video()
+
+    mine.mark_failed(error_message="It failed.")
+
+    assert set(cards(client.get(url))) == {str(mine.pk)}
+
+
+def test_the_trash_and_the_strip_show_ones_own_videos_only(client, bob, make_video):
+    make_video(deleted_at=now())
+    make_video()
+    client.force_login(bob)
+
+    assert cards(client.get("/trash/")) == []
+    assert cards(client.get("/generate/")) == []
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/updates/", "/trash/", "/generate/", "/accounts/profile/", f"/videos/{UUID(int=1)}/"],

@@ -16,6 +16,7 @@ from gallery.models import Stage, Status, Video
 from generation.archive import _renew_claim, archive_due_videos, complete_with_link
 from generation.clip import inspect_clip
 from generation.download import part_file
+from generation.kie.budget import status_queries
 from generation.kie.client import KieClient
 from generation.sweeping import sweep_files, sweep_orphans
 from tests.conftest import KIE, RECORD_INFO, RESULT, make_clip, says
@@ -142,6 +143,17 @@ def test_after_a_first_failure_a_fresh_link_is_asked_for(make_saving, kie, clip_
     video.refresh_from_db()
     assert video.status == Status.COMPLETED
     assert video.video_url == fresh
+
+
+def test_asking_for_a_fresh_link_keeps_to_the_budget(make_saving, kie, clip_bytes, settings):
+    settings.KIE_STATUS_RATE = (1, 60.0)
+    status_queries().reserve(1, within=timedelta(0))
+    make_saving(archive_attempts=1)
+    kie.get(RESULT, body=clip_bytes)
+
+    assert archive() == 1
+
+    assert [call.request.url for call in kie.calls] == [RESULT], "KIE.AI was not asked"
 
 
 def test_after_two_minutes_the_person_gets_kies_link_and_saving_goes_on(

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from gallery.models import RAW_ANSWER, Stage, Status, Video
 from generation.kie.client import KieClient
 from generation.polling import poll_due_videos, poll_videos_by_id
+from generation.recording import record_running
 from tests.conftest import RECORD_INFO, RESULT, VEO_RECORD, example, says
 
 
@@ -258,16 +259,18 @@ def test_refresh_asks_about_this_persons_videos_only(make_video, alice, bob, kie
 
 def test_a_claimed_video_is_not_asked_about_by_another_pass(make_video):
     make_video()
+    claim = {"most": 10, "until": now() + timedelta(seconds=60), "by": "claimed_until"}
 
-    first = Video.objects.due(now()).claim(most=10, until=now() + timedelta(seconds=60))
-    second = Video.objects.due(now()).claim(most=10, until=now() + timedelta(seconds=60))
+    first = Video.objects.due(now()).claim(**claim)
+    second = Video.objects.due(now()).claim(**claim)
 
     assert (len(first), len(second)) == (1, 0)
 
 
 def test_a_claim_expires_when_its_holder_dies(make_video):
     make_video()
-    Video.objects.due(now()).claim(most=1, until=now() + timedelta(seconds=60))
+    until = now() + timedelta(seconds=60)
+    Video.objects.due(now()).claim(most=1, until=until, by="claimed_until")
 
     later = Video.objects.due(now() + timedelta(seconds=61))
 
@@ -334,6 +337,21 @@ def test_a_late_answer_cannot_take_back_what_is_settled(make_completed, kie):
     video.refresh_from_db()
     assert not late
     assert (video.status, video.progress) == (Status.COMPLETED, 100)
+
+
+@pytest.mark.parametrize("stage", [Stage.SAVING, Stage.SETTLED])
+def test_who_notes_late_that_it_still_runs_changes_nothing(make_video, make_failed, stage):
+    in_a_minute = now() + timedelta(minutes=1)
+    video = (
+        make_failed()
+        if stage == Stage.SETTLED
+        else make_video(stage=stage, next_poll_at=in_a_minute)
+    )
+    before = Video.objects.filter(pk=video.pk).values().get()
+
+    record_running([(video, None)], at=now() + timedelta(minutes=2))
+
+    assert Video.objects.filter(pk=video.pk).values().get() == before
 
 
 def test_a_failed_video_is_taken_back_when_kie_proves_a_success(make_failed, kie):

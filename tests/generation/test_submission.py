@@ -4,6 +4,7 @@ import io
 import json
 from datetime import timedelta
 from threading import Thread
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
 from generation.catalogue import PROVIDERS
+from generation.kie.budget import creations
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.pictures import Picture, keep_picture
@@ -321,6 +323,20 @@ def test_the_creation_budget_is_kept_and_the_rest_waits(alice, kie, settings):
 
     assert second.stage == Stage.QUEUED
     assert len(kie.calls) == 1
+
+
+def test_who_has_a_turn_later_waits_for_it(make_video, kie, settings, monkeypatch):
+    settings.KIE_CREATE_RATE = (10, 9.0)
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    slept = []
+    monkeypatch.setattr("generation.kie.budget.time", SimpleNamespace(sleep=slept.append))
+    creations().reserve(1, within=timedelta(0))
+    make_video(stage=Stage.QUEUED, task_id="")
+
+    send_queued()
+
+    assert len(kie.calls) == 1
+    assert [0 < seconds <= 0.9 for seconds in slept] == [True]
 
 
 def test_a_video_given_up_while_it_was_being_sent_keeps_its_task_id(make_video):

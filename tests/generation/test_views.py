@@ -356,6 +356,15 @@ def test_refresh_asks_kie_now_and_at_most_once_in_three_seconds(alice_client, ma
     assert video.poll_count == 1
 
 
+def test_refresh_asks_about_nobody_elses_videos(client, bob, make_video, kie):
+    make_video()
+    client.force_login(bob)
+
+    client.post("/refresh/")
+
+    assert len(kie.calls) == 0
+
+
 def test_refresh_works_without_javascript(alice_client, make_video, kie):
     make_video()
     kie.get(RECORD_INFO, json=says("generating"))

@@ -540,6 +540,23 @@ def test_once_it_was_sent_a_broken_answer_is_unclear(serve, handle):
     assert error.__context__ is None
 
 
+def test_no_more_of_an_answer_is_fetched_than_may_be_kept(serve):
+    sent = []
+
+    def flood(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        # The reset that tells us nobody is reading any more.
+        with suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b" " * 1_000_000)
+                sent.append(1)
+
+    error = kie_error(create, client_of(serve(flood).url))
+
+    assert type(error) is KieUnclear
+    assert len(sent) < 50
+
+
 def test_an_answer_that_does_not_come_is_unclear(serve, monkeypatch):
     done = threading.Event()
     server = serve(lambda connection: done.wait(5))

@@ -81,6 +81,19 @@ class UsualTime:
 MOST_RESULTS = 20
 
 
+# Nobody sets a time further ahead than this: the longest pauses, and a claim on top.
+MOST_AHEAD = {
+    "next_poll_at": timedelta(minutes=6),
+    "claimed_until": timedelta(minutes=2),
+    "next_archive_at": timedelta(minutes=32),
+}
+
+
+def has_come(name: str, at: datetime) -> Q:
+    """That time has come; or it lies so far ahead that the clock must have been set back since."""
+    return Q(**{f"{name}__lte": at}) | Q(**{f"{name}__gt": at + MOST_AHEAD[name]})
+
+
 class VideoQuerySet(models.QuerySet["Video"]):
     """Whose and which. Passes and views read like sentences made of these."""
 
@@ -116,8 +129,8 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """
         asked = self.filter(Q(stage=Stage.RUNNING) | Q(status=Status.FAILED))
         asked = asked.filter(Q(deleted_at=None) | Q(deleted_at__gt=at - KEPT_BY_KIE_FOR))
-        unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=at)
-        return asked.filter(unclaimed, next_poll_at__lte=at).order_by("next_poll_at")
+        unclaimed = Q(claimed_until=None) | has_come("claimed_until", at)
+        return asked.filter(unclaimed, has_come("next_poll_at", at)).order_by("next_poll_at")
 
     def to_send(self, at: datetime) -> Self:
         """Videos that wait for their turn to be handed to KIE.AI, longest waiting first.
@@ -125,11 +138,11 @@ class VideoQuerySet(models.QuerySet["Video"]):
         Nothing more is spent for an account that has been closed.
         """
         waiting = self.kept().processing().filter(stage=Stage.QUEUED, user__is_active=True)
-        return waiting.filter(next_poll_at__lte=at).order_by("next_poll_at")
+        return waiting.filter(has_come("next_poll_at", at)).order_by("next_poll_at")
 
     def awaited(self, stage: Stage, at: datetime) -> Self:
         """Videos in this stage whose time to wait there is over."""
-        return self.processing().filter(stage=stage, next_poll_at__lte=at)
+        return self.processing().filter(has_come("next_poll_at", at), stage=stage)
 
     def offered(self, at: datetime) -> Self:
         """Videos without a task id for which a callback has named one."""
@@ -140,7 +153,7 @@ class VideoQuerySet(models.QuerySet["Video"]):
 
         Deleted ones too, while they can be brought back: their links would die meanwhile.
         """
-        return self.filter(next_archive_at__lte=at).order_by("next_archive_at")
+        return self.filter(has_come("next_archive_at", at)).order_by("next_archive_at")
 
     def lacking_files(self) -> Self:
         """Videos KIE.AI has finished and of whose results one is not with us."""
@@ -525,6 +538,14 @@ class Video(models.Model):
         """QUEUED → SUBMITTING. Only its winner may call KIE.AI for this video."""
         waiting = Q(stage=Stage.QUEUED, deleted_at=None)
         return self._move(waiting, stage=Stage.SUBMITTING, next_poll_at=until)
+
+    def confirm_sending(self, *, until: datetime) -> bool:
+        """Still SUBMITTING, at the very moment of the call.
+
+        False: its sender waited for so long that it was taken for dead, or its owner deleted it.
+        """
+        row = Video.objects.filter(pk=self.pk, stage=Stage.SUBMITTING, deleted_at=None)
+        return row.update(next_poll_at=until) == 1
 
     def mark_accepted(self, *, task_id: str) -> bool:
         """KIE.AI has the task: RUNNING, and due for its first look at once.

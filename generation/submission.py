@@ -153,6 +153,8 @@ def send_video(video: Video, *, client: KieClient, patience: timedelta) -> KieEr
         fields = _input_of(video, mode, client)
         body = mode.family.body(video.model, fields, callback_url(video.pk))
         _await_turn(patience + LONGER_FOR_AN_UPLOAD)
+        if not video.confirm_sending(until=now() + CLAIM):
+            raise KieNotSent("deleted, or taken for dead, before it was sent")
         task_id = client.create_task(body, family=mode.family)
     except VideoRefused:
         raise

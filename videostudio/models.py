@@ -91,7 +91,9 @@ class OutageQuerySet(models.QuerySet["Outage"]):
 
     def claim_try(self, name: str, *, at: datetime, pause: timedelta) -> bool:
         """May this process try whether it answers again? One may, once per pause."""
-        row = self.filter(name=name, try_again_at__lte=at)
+        # Further ahead than a pause it can only be when the clock was set back.
+        has_come = models.Q(try_again_at__lte=at) | models.Q(try_again_at__gt=at + pause)
+        row = self.filter(has_come, name=name)
         return row.update(try_again_at=at + pause) == 1
 
 

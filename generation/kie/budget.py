@@ -8,14 +8,19 @@ cell rate: the next free moment moves on by one interval per call).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.timezone import now
 
 from generation.models import RateLimit
+
+# Nobody takes a turn, nor does KIE.AI ask for a pause, further ahead than this.
+FURTHEST_TURN, LONGEST_PAUSE = timedelta(seconds=60), timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Budget:
             limit, _ = RateLimit.objects.select_for_update().get_or_create(
                 name=self.name, defaults={"free_at": at}
             )
-            first = max(limit.free_at, at)
+            first = max(self._kept(limit, at))
             room = int((at + within - first) / interval) + 1 if first <= at + within else 0
             granted = min(wanted, room)
             if granted:
@@ -49,16 +54,28 @@ class Budget:
 
     def has_room(self, *, within: timedelta) -> bool:
         """Would a call get its turn in that time, as it looks now? Takes none."""
-        soon = now() + within
-        return (
-            self.rate is None
-            or not RateLimit.objects.filter(name=self.name, free_at__gt=soon).exists()
-        )
+        at = now()
+        limit = RateLimit.objects.filter(name=self.name).first()
+        return self.rate is None or limit is None or max(self._kept(limit, at)) <= at + within
 
     def pause(self, seconds: float) -> None:
         """KIE.AI has asked for a pause: nobody of us calls before it is over."""
-        until = now() + timedelta(seconds=seconds)
-        RateLimit.objects.filter(name=self.name, free_at__lt=until).update(free_at=until)
+        at = now()
+        until = at + min(timedelta(seconds=seconds), LONGEST_PAUSE)
+        shorter = Q(paused_until=None) | Q(paused_until__lt=until)
+        RateLimit.objects.filter(shorter, name=self.name).update(paused_until=until)
+
+    def _kept(self, limit: RateLimit, at: datetime) -> Iterator[datetime]:
+        """Until when nobody calls; what lies further ahead than anybody sets it, a wrong clock did.
+
+        Yields `at` too, for a row that holds up nobody.
+        """
+        yield at
+        calls, seconds = self.rate or (1, 0.0)
+        if limit.free_at <= at + FURTHEST_TURN + timedelta(seconds=seconds / calls):
+            yield limit.free_at
+        if limit.paused_until and limit.paused_until <= at + LONGEST_PAUSE:
+            yield limit.paused_until
 
 
 # What leaves evenly arrives a little bunched: with a hair of room no second sees a call too many.

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from generation.kie.errors import KieNotSent, KieRefused, KieUnclear
-from generation.kie.snapshot import TaskSnapshot, TaskState
+from generation.kie.snapshot import TaskRequest, TaskSnapshot, TaskState
 
 RESULTS = "https://results.kie.example"
 
@@ -125,8 +125,8 @@ class Task:
         self._say(TaskState.SUCCEEDED, "success")
 
     def _say(self, state: TaskState, word: str, **facts: object) -> None:
-        echo = {"call_back_url": self.call_back_url}
-        self.said.append(TaskSnapshot(state=state, kie_state=word, **echo, **facts))
+        echo = TaskRequest(call_back_url=self.call_back_url)
+        self.said.append(TaskSnapshot(state=state, kie_state=word, request=echo, **facts))
 
 
 class SimulatedKie:
@@ -183,11 +183,11 @@ class SimulatedKie:
             self.meanwhile(task.prompt)
         match reading:
             case Reading.SILENT:
-                raise KieUnclear("no answer: ReadTimeout")
+                raise KieUnclear("no answer: ReadTimeout", is_silence=True)
             case Reading.BUSY:
                 raise KieNotSent("429", code=429, retry_after=3.0)
             case Reading.REFUSED:
-                raise KieRefused("401 unauthorized", code=401)
+                raise KieRefused("401 unauthorized", code=401, is_silence=True)
             case Reading.UNREADABLE:
                 raise TypeError("a shape nobody has thought of")
         if said is None:
@@ -198,6 +198,9 @@ class SimulatedKie:
         return f"{RESULTS}/uploads/{name}"
 
     def fetch_credits(self, **_):
+        # What nobody's video gets an answer to, gets none either.
+        if self.creation is Creation.UNREACHABLE or self.reading is Reading.SILENT:
+            raise KieUnclear("no answer: ReadTimeout", is_silence=True)
         return Decimal(1000)
 
     def __getattr__(self, name):
@@ -254,7 +257,8 @@ class SimulatedKie:
 
     def _make(self, click: Click, body) -> Task:
         address = body.get("callBackUrl", "")
-        waiting = TaskSnapshot(state=TaskState.RUNNING, kie_state="waiting", call_back_url=address)
+        echo = TaskRequest(call_back_url=address)
+        waiting = TaskSnapshot(state=TaskState.RUNNING, kie_state="waiting", request=echo)
         task = Task(f"task-{len(self.tasks)}", click.prompt, click.owner, address, [waiting])
         self.tasks[task.id] = task
         return task
@@ -266,12 +270,12 @@ class SimulatedKie:
             case Creation.SURPRISE:
                 raise RuntimeError("our own code breaks")
             case Creation.UNREACHABLE:
-                raise KieNotSent("no connection: NewConnectionError")
+                raise KieNotSent("no connection: NewConnectionError", is_silence=True)
             case Creation.BUSY:
                 raise KieNotSent("429", code=429, retry_after=7.0)
             case Creation.REFUSED:
                 click.refused = True
-                raise KieRefused("402", code=402, user_message="The balance is too low.")
+                raise KieRefused("402", code=402)
         raise KieUnclear(answer.value)
 
     def _note_moment(self, moments: list[float]) -> None:

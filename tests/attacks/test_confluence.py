@@ -13,12 +13,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gallery.models import Stage, Video
-from generation import polling, tasks
+from generation import asking, tasks
 from generation.callbacks import callback_url, token_of
 from generation.kie.errors import KieRefused, KieUnclear
-from generation.kie.snapshot import TaskSnapshot, TaskState
+from generation.kie.snapshot import TaskRequest, TaskSnapshot, TaskState
 from generation.polling import poll_due_videos, poll_videos_by_id
-from generation.recording import record, record_running
+from generation.recording import Look, record, record_running
 
 URL = "https://results.kie.example/v/clip.mp4"
 # What may differ: when and how often we asked, and what that left in the logs.
@@ -33,6 +33,7 @@ OF_NO_MATTER = {
     "claimed_until",
     "last_polled_at",
     "poll_count",
+    "polls_unanswered",
     # The bar stays where KIE.AI's last figure has put it until the file is here.
     "progress",
     "version",
@@ -58,7 +59,9 @@ class Record:
 
 def said(state, word, video, **facts):
     echo = callback_url(video.pk)
-    return TaskSnapshot(state=state, kie_state=word, call_back_url=echo, **facts)
+    return TaskSnapshot(
+        state=state, kie_state=word, request=TaskRequest(call_back_url=echo), **facts
+    )
 
 
 class Facts:
@@ -99,7 +102,7 @@ class Facts:
 
     def write_late(self, snapshot):
         if self.stale.task_id and not record(self.stale, snapshot):
-            record_running([(self.stale, snapshot)], at=now())
+            record_running([Look(self.stale, snapshot)])
 
     def call_back(self, task_id):
         body = {"data": {"taskId": task_id, "state": "success"}}
@@ -134,8 +137,8 @@ class Inline:
     def __exit__(self, *error):
         pass
 
-    def submit(self, ask, turn):
-        ask(turn)
+    def submit(self, ask, *turn):
+        ask(*turn)
 
 
 NUMBER = 9
@@ -153,7 +156,7 @@ def test_any_order_and_any_number_of_news_end_alike(
 ):
     settings.PUBLIC_URL = "https://studio.example.com"
     monkeypatch.setattr(tasks, "nudge", lambda *args: None)
-    monkeypatch.setattr(polling, "ThreadPoolExecutor", Inline)
+    monkeypatch.setattr(asking, "ThreadPoolExecutor", Inline)
     in_order = end_after(range(NUMBER), make_video, ending=ending, is_known=is_known)
 
     @EXAMPLES

@@ -14,8 +14,10 @@ import os
 import re
 import shutil
 import sys
+from collections import deque
 from contextlib import ExitStack
 from datetime import timedelta
+from queue import Empty
 from types import SimpleNamespace
 from typing import ClassVar
 from uuid import uuid4
@@ -27,7 +29,6 @@ from django.contrib import admin
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils.timezone import now
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -40,7 +41,7 @@ from hypothesis.stateful import (
 )
 
 from gallery.models import Stage, Video
-from generation import archive, polling, recording, submission, tasks
+from generation import archive, asking, polling, recording, submission, sweeping, tasks
 from generation.callbacks import token_of
 from generation.catalogue import PROVIDERS
 from generation.kie.budget import creations
@@ -171,8 +172,25 @@ class Inline:
     def __exit__(self, *error):
         pass
 
-    def submit(self, ask, turn):
-        ask(turn)
+    def submit(self, ask, *turn):
+        ask(*turn)
+
+
+class Waiting(deque):
+    """A queue on which nobody waits in real time."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def put(self, answer):
+        self.append(answer)
+
+    def get(self, timeout):
+        if not self:
+            self.clock.move(timedelta(seconds=timeout))
+            raise Empty
+        return self.popleft()
 
 
 class LifeOfVideos(RuleBasedStateMachine):
@@ -198,7 +216,8 @@ class LifeOfVideos(RuleBasedStateMachine):
         self.clock.rule(patch)
         self.death.haunt(patch)
         patch.setattr(KieClient, "from_settings", classmethod(lambda cls: self.kie))
-        patch.setattr(polling, "ThreadPoolExecutor", Inline)
+        patch.setattr(asking, "ThreadPoolExecutor", Inline)
+        patch.setattr(asking, "SimpleQueue", lambda: Waiting(self.clock))
         # Messages are hints: all of them are lost here, and the rules come anyway.
         patch.setattr(tasks, "nudge", lambda *args: None)
         web = self.around.enter_context(responses.RequestsMock(assert_all_requests_are_fired=False))
@@ -433,7 +452,7 @@ class LifeOfVideos(RuleBasedStateMachine):
 
     @rule(death=st.sampled_from([None, "before delete", "after delete"]))
     def sweep(self, death):
-        self._do(archive.sweep_files, death=death)
+        self._do(sweeping.sweep_files, death=death)
 
     # --- A process that reads, sleeps and then writes ------------------------------------------
 
@@ -448,7 +467,7 @@ class LifeOfVideos(RuleBasedStateMachine):
     def slow_write(self, pick):
         video, said = self.reads.pop(pick % len(self.reads))
         if not recording.record(video, said) and video.is_processing:
-            recording.record_running([(video, said)], at=now())
+            recording.record_running([recording.Look(video, said)])
 
     # --- KIE.AI -----------------------------------------------------------------------------
 

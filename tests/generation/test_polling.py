@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from gallery.models import RAW_ANSWER, Stage, Status, Video
 from generation.kie.client import KieClient
 from generation.polling import poll_due_videos, poll_videos_by_id
-from generation.recording import record_running
+from generation.recording import Look, record_running
 from tests.conftest import RECORD_INFO, RESULT, VEO_RECORD, example, says
 
 
@@ -349,7 +349,7 @@ def test_who_notes_late_that_it_still_runs_changes_nothing(make_video, make_fail
     )
     before = Video.objects.filter(pk=video.pk).values().get()
 
-    record_running([(video, None)], at=now() + timedelta(minutes=2))
+    record_running([Look(video, None)])
 
     assert Video.objects.filter(pk=video.pk).values().get() == before
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock screenshots
+.PHONY: help run test lint bench reliability lock screenshots
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ lint: $(VENV)/.dev ## Check style and types
 
 bench: $(VENV)/.dev ## Measure the speed claims as ratios and print them as a table
 	$(BIN)/python -m tests.bench $(ARGS)
+
+reliability: $(VENV)/.dev ## Kill, stop and flood a running studio; docs/reliability.md keeps what came of it
+	$(BIN)/python -m tests.reliability $(ARGS)
 
 lock: $(VENV)/.dev ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.12 --generate-hashes --no-annotate \

@@ -11,8 +11,8 @@ from pathlib import Path
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
 HEADING = "## Figures"
 INTRODUCTION = (
-    "`make reliability` measures these against the running studio: real processes, a PostgreSQL and\n"
-    "a Redis of its own, and the sandbox in KIE.AI's place, whose books are what the studio's\n"
+    "`make reliability` measures these against the running studio: real processes, a PostgreSQL\n"
+    "and a Redis of its own, and the sandbox in KIE.AI's place, whose books are what the studio's\n"
     "database is held against. Each table says how much of it was run, where and when."
 )
 

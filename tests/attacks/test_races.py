@@ -1,6 +1,6 @@
 """Many at once, as processes: one of them wins, and the others do no harm."""
 
-from itertools import pairwise
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,13 +74,14 @@ def test_ten_pollers_share_one_budget(make_nursery, kie, make_video):
     for task_id in create_tasks(kie, 40):
         make_video(task_id=task_id)
 
+    began = time.time()
+
     nursery.run(*[("poll",)] * 10)
 
     asked = sorted(seen.at for seen in questions(kie))
-    assert len(asked) == 40
-    # A late start may bring two closer to each other, but never all of them.
-    assert asked[-1] - asked[0] > 39 / 20 - 0.3
-    assert sum(later - earlier < 0.01 for earlier, later in pairwise(asked)) < 20
+    # A busy machine makes a question late, and none may come early.
+    early = [number for number, at in enumerate(asked) if at < began + number / 20]
+    assert (len(asked), early) == (40, [])
 
 
 def test_four_archivers_fetch_each_file_once(nursery, kie, make_video, clip_bytes):

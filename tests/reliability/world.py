@@ -25,11 +25,12 @@ class World:
         self._numbers = itertools.count(1)
 
     def __enter__(self):
-        if not self.is_embedded:
-            self.postgres, self.redis = Postgres(), Redis(self.folder)
-            self.redis.start()
         self.clip = self.folder / "clip.mp4"
         render_clip(CLIP, self.clip)
+        if not self.is_embedded:
+            self.redis = Redis(self.folder)
+            self.redis.start()
+            self.postgres = Postgres()
         self.digest = digest_of(self.clip)
         return self
 

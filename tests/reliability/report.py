@@ -10,11 +10,6 @@ from pathlib import Path
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
 HEADING = "## Figures"
-INTRODUCTION = (
-    "`make reliability` measures these against the running studio: real processes, a PostgreSQL\n"
-    "and a Redis of its own, and the sandbox in KIE.AI's place, whose books are what the studio's\n"
-    "database is held against. Each table says how much of it was run, where and when."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +95,7 @@ def write(report, *, servers, page=PAGE):
         text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, text, flags=re.S)
     else:
         if HEADING not in text:
-            text = f"{text.rstrip()}\n\n{HEADING}\n\n{INTRODUCTION}\n"
+            text = f"{text.rstrip()}\n\n{HEADING}\n"
         before, heading, after = text.partition(HEADING)
         # Behind our last block, before a heading that somebody else has put after ours.
         ours, mark, theirs = after.partition("\n## ")

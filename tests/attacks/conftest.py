@@ -17,13 +17,13 @@ def clip(tmp_path, clip_bytes):
 
 
 class SlowAnswers(Faults):
-    """Answers about tasks and files take a moment: time for others to come between."""
+    """Answers take a moment: time for others to come between, or to be killed in."""
 
     def __init__(self):
         super().__init__(1.0, pause_seconds=0.05)
 
     def draw(self, call, kinds):
-        return {"question": "slow", "file": "drip"}.get(call, "")
+        return {"creation": "held", "question": "slow", "file": "drip"}.get(call, "")
 
 
 @pytest.fixture

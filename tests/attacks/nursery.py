@@ -79,11 +79,11 @@ def send():
     return send_queued_videos(client=KieClient.from_settings())
 
 
-def poll():
+def poll(limit=None):
     from generation.kie.client import KieClient
     from generation.polling import poll_due_videos
 
-    return poll_due_videos(client=KieClient.from_settings()).checked
+    return poll_due_videos(client=KieClient.from_settings(), limit=limit).checked
 
 
 def archive():

@@ -5,6 +5,7 @@ its own (or none: --embedded), and writes its tables into docs/reliability.md (o
 """
 
 import argparse
+import signal
 import sys
 import time
 
@@ -47,6 +48,8 @@ def main():
     options = parser.parse_args()
     if not options.embedded and (hint := servers.what_is_missing()):
         parser.error(f"needs servers of its own: {hint}")
+    # Told to end, it leaves nothing running, as on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *told: sys.exit(143))
     known = sections(options)
     if unknown := set(options.section) - set(known):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")

@@ -31,18 +31,21 @@ class Person:
         self.url, self.name = studio.url, name
         self.session = requests.Session()
 
-    def sign_in(self, *, seconds=60):
+    def sign_in(self, *, seconds=180):
         def attempt():
-            page = self.session.get(f"{self.url}/accounts/login/", timeout=10)
+            page = self.session.get(f"{self.url}/accounts/login/", timeout=30)
             form = {
                 "username": self.name,
                 "password": PASSWORD,
                 "csrfmiddlewaretoken": CSRF.search(page.text)[1],
             }
-            home = self.session.post(f"{self.url}/accounts/login/", form, timeout=10)
-            return home.status_code == 200 and home.url == f"{self.url}/"
+            home = self.session.post(f"{self.url}/accounts/login/", form, timeout=30)
+            heard.append((home.status_code, home.url))
+            return heard[-1] == (200, f"{self.url}/")
 
-        self._until(attempt, seconds=seconds)
+        heard = []
+        if not self._until(attempt, seconds=seconds):
+            raise TimeoutError(f"{self.name} could not sign in: {heard[-3:]}")
 
     def click(self, prompt, *, seconds=120, twice=False):
         """Fill in the form and press the button; again with the same form until it answers."""
@@ -50,7 +53,7 @@ class Person:
         form = {}
 
         def open_form():
-            page = self.session.get(f"{self.url}/generate/?provider={PROVIDER}", timeout=15)
+            page = self.session.get(f"{self.url}/generate/?provider={PROVIDER}", timeout=30)
             click.errors += page.status_code >= 500
             if found := KEY.search(page.text):
                 form.update(

@@ -30,7 +30,8 @@ class Nemesis:
         while not self._stopping.wait(self.chance.uniform(*self.pauses)):
             name = self.chance.choice(self.names)
             process = self.studio.processes[name]
-            if not process.is_running:
+            # One that never gets ready would show nothing but that; a busy machine is slow.
+            if not process.is_running or process.age < self.studio.startup_seconds:
                 continue
             children = _children(process.process.pid)
             # A child alone, as the kernel would when memory is short; or the whole process.

@@ -28,8 +28,10 @@ class Process:
     def __init__(self, name, command, *, environment, log):
         self.name, self.command, self.environment = name, command, environment
         self.log, self.process, self.is_held, self.died_at = log, None, False, 0.0
+        self.started_at = 0.0
 
     def start(self):
+        self.started_at = time.monotonic()
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
@@ -40,6 +42,11 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def age(self):
+        """Seconds since it was started last."""
+        return time.monotonic() - self.started_at
 
     @property
     def is_running(self):
@@ -155,10 +162,12 @@ class Studio:
         )
         if made:
             self.manage("shell", "-c", f"from videostudio.models import User; {made}")
+        began = time.monotonic()
         for process in self.processes.values():
             process.start()
         self._watching.start()
-        self.wait_until(self.is_ready, seconds=90, what="the studio is ready")
+        self.wait_until(self.is_ready, seconds=180, what="the studio is ready")
+        self.startup_seconds = time.monotonic() - began
 
     def is_ready(self):
         try:

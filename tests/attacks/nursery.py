@@ -7,6 +7,7 @@ there within milliseconds, and many can be let go at the same moment.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,8 @@ def main(given):
     for line in sys.stdin:
         order = json.loads(line)
         print(json.dumps(_run(order["steps"], order["kill_after"])), flush=True)
+    # The folder that the tests' settings have made for this process.
+    shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
 
 
 def _run(steps, kill_after):

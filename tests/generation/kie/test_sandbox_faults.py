@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from generation.kie.sandbox import FAULTS, Faults, Sandbox
+from generation.kie.sandbox import FAULTS, Faults
 from tests.generation.kie.test_sandbox import (
     CREATE,
-    KEY,
     Caller,
     make_sandbox,  # noqa: F401  # a fixture
     receiver,  # noqa: F401  # a fixture
@@ -146,15 +145,14 @@ def test_without_a_rate_nothing_goes_wrong():
     assert {Faults().draw("file", FAULTS["file"]) for _ in range(100)} == {""}
 
 
-def test_the_books_outlive_the_sandbox(make_sandbox, tmp_path):  # noqa: F811
+def test_the_books_outlive_the_sandbox(make_sandbox):  # noqa: F811
     sandbox = make_sandbox()
     Caller(sandbox).create()
     sandbox.stop()
 
-    again = Sandbox(folder=tmp_path, api_key=KEY)
+    again = make_sandbox()
 
     assert [x.path for x in again.requests_seen()] == [CREATE]
-    again._server.server_close()
 
 
 def test_every_fault_is_documented():

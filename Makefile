@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench mutants lock screenshots
+.PHONY: help run test lint bench mutants reliability lock screenshots
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ bench: $(VENV)/.dev ## Measure the speed claims as ratios and print them as a ta
 
 mutants: $(VENV)/.dev ## Plant seeded bugs and show which test turns red for each
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+reliability: $(VENV)/.dev ## Kill, stop and flood a running studio; docs/reliability.md keeps what came of it
+	$(BIN)/python -m tests.reliability $(ARGS)
 
 lock: $(VENV)/.dev ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.12 --generate-hashes --no-annotate \

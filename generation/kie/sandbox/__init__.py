@@ -1,7 +1,29 @@
 """A KIE.AI of our own: an address in KIE_API_BASE_URL, never an if in the product's code."""
 
-from generation.kie.sandbox.server import RequestSeen, Sandbox, accept_everything
+from collections.abc import Mapping
+from typing import Any
+
+from generation.kie.sandbox.books import RequestBook, RequestSeen
+from generation.kie.sandbox.faults import CALLBACK, CREATION, FILE, QUESTION, Fault, Faults
+from generation.kie.sandbox.server import Sandbox, accept_everything
 from generation.kie.sandbox.tasks import SandboxTask
 from generation.kie.sandbox.words import WORDS
 
-__all__ = ["WORDS", "RequestSeen", "Sandbox", "SandboxTask", "accept_everything"]
+# What can go wrong by chance, by the kind of call.
+FAULTS: Mapping[str, Mapping[str, Fault[Any]]] = {
+    "creation": CREATION,
+    "question": QUESTION,
+    "file": FILE,
+    "callback": CALLBACK,
+}
+
+__all__ = [
+    "FAULTS",
+    "WORDS",
+    "Faults",
+    "RequestBook",
+    "RequestSeen",
+    "Sandbox",
+    "SandboxTask",
+    "accept_everything",
+]

@@ -21,24 +21,29 @@ logger = logging.getLogger(__name__)
 
 def call_back(
     url: str, content: Mapping[str, Any], *, task_id: str, key: str, stopping: threading.Event
-) -> None:
-    """Post the content until it is answered with a 2xx, at most three times."""
+) -> int:
+    """Post the content until it is answered with a 2xx, at most three times.
+
+    Returns the status of the last answer; 0 when there was none.
+    """
     for attempt in range(1, MOST_TRIES + 1):
-        if _is_answered(url, content, headers=_headers(task_id, key)):
+        status = _post(url, content, headers=_headers(task_id, key))
+        if 200 <= status < 300:
             logger.info("sandbox_called_back task=%s attempt=%s", task_id, attempt)
-            return
+            return status
         if stopping.wait(PAUSE_SECONDS):
-            return
+            return status
     logger.warning("sandbox_callback_given_up task=%s", task_id)
+    return status
 
 
-def _is_answered(url: str, content: Mapping[str, Any], *, headers: Mapping[str, str]) -> bool:
+def _post(url: str, content: Mapping[str, Any], *, headers: Mapping[str, str]) -> int:
     data = json.dumps(content).encode()
     try:
-        return requests.post(url, data=data, headers=headers, timeout=ANSWER_SECONDS).ok
+        return requests.post(url, data=data, headers=headers, timeout=ANSWER_SECONDS).status_code
     except requests.RequestException as error:
         logger.info("sandbox_callback_unanswered error=%s", type(error).__name__)
-        return False
+        return 0
 
 
 def _headers(task_id: str, key: str) -> dict[str, str]:

@@ -38,7 +38,8 @@ class Answer:
     """One HTTP response. `code` is KIE.AI's: the envelope's, or the status where there is none.
 
     The bytes are `body`, or `length` bytes of `file` from `start` on; `cut_after` breaks the
-    connection after that many of them, 0 before the first word.
+    connection after that many of them, 0 before the first word. `pause` is waited for in the
+    middle of a file. `task_id` is for the books: the task that this answer has made.
     """
 
     status: int = 200
@@ -49,6 +50,8 @@ class Answer:
     start: int = 0
     length: int = 0
     cut_after: int | None = None
+    pause: Callable[[], object] | None = None
+    task_id: str = ""
 
 
 class Refused(Exception):
@@ -224,11 +227,15 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(answer.body)
         if answer.file:
-            self._write_file(answer.file, answer.start, answer.cut_after or length)
+            self._write_file(answer.file, answer, answer.cut_after or length)
 
-    def _write_file(self, file: Path, start: int, length: int) -> None:
+    def _write_file(self, file: Path, answer: Answer, length: int) -> None:
         with file.open("rb") as source:
-            source.seek(start)
+            source.seek(answer.start)
+            if answer.pause:
+                self.wfile.write(first := source.read(length // 2))
+                length -= len(first)
+                answer.pause()
             while length > 0 and (chunk := source.read(min(CHUNK_BYTES, length))):
                 self.wfile.write(chunk)
                 length -= len(chunk)

@@ -6,12 +6,15 @@ videos, calls back and keeps the rate limits. Words in the prompt make it fail: 
 
 import logging
 import mimetypes
+import shutil
+import sqlite3
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,9 +22,25 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from generation.kie.sandbox.books import RequestBook, RequestSeen
 from generation.kie.sandbox.callbacks import call_back
 from generation.kie.sandbox.clips import ClipOrder, order_clip, render_clip
-from generation.kie.sandbox.families import BY_NAME, FAMILIES, Family
+from generation.kie.sandbox.families import (
+    BY_CREATE_PATH,
+    BY_NAME,
+    BY_STATUS_PATH,
+    FAMILIES,
+    Family,
+)
+from generation.kie.sandbox.faults import (
+    CALLBACK,
+    CREATION,
+    FILE,
+    NOT_A_VIDEO,
+    QUESTION,
+    Fault,
+    Faults,
+)
 from generation.kie.sandbox.files import CLIPS_PATH, SECOND, UPLOADS_PATH, SandboxFiles
 from generation.kie.sandbox.http import (
     HANG_UP,
@@ -48,7 +67,6 @@ MOST_DOWNLOADS_REMEMBERED = 1000
 SILENCE_SECONDS = 60
 CALLBACK_TICK_SECONDS = 0.1
 RENDERERS = 2
-MOST_REQUESTS_REMEMBERED = 100_000
 
 LEAST_CREDITS = 60
 CREDITS_A_SECOND = 12
@@ -56,24 +74,12 @@ CREDITS_A_SECOND = 12
 # What KIE.AI's edge takes for a robot, and refuses before anyone looks at the key.
 LIBRARY_AGENTS = ("python-requests/", "Python-urllib/", "python-httpx/", "Python/", "aiohttp/")
 
-NOT_A_VIDEO = "<!DOCTYPE html><html><body><h1>This file is not available</h1></body></html>"
-
 logger = logging.getLogger(__name__)
 
 
 def accept_everything(path: str, body: Mapping[str, Any]) -> str:
     """The validation of a sandbox that is given none."""
     return ""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestSeen:
-    """What was asked, when (`time.monotonic`), and the code it was answered with."""
-
-    method: str
-    path: str
-    at: float
-    code: int
 
 
 class RateLimit:
@@ -93,7 +99,10 @@ class RateLimit:
 
 
 class Sandbox:
-    """The server. What `refusal_of` says about a body is answered with code 422, "" accepts it."""
+    """The server. What `refusal_of` says about a body is answered with code 422, "" accepts it.
+
+    `clip`: the file that every task results in, in place of a clip rendered for it.
+    """
 
     def __init__(
         self,
@@ -108,14 +117,17 @@ class Sandbox:
         create_rate: tuple[int, float] = (20, 10.0),
         status_rate: tuple[int, float] = (10, 1.0),
         webhook_key: str = "",
+        clip: Path | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self._files = SandboxFiles(folder)
         self._book = TaskBook(folder / "tasks.sqlite3")
+        self._seen = RequestBook(folder / "requests.sqlite3")
+        self._clip, self._faults = clip, faults or Faults()
         self._api_key, self._webhook_key = api_key, webhook_key
         self._refusal_of = refusal_of
         self._seconds, self._credits = seconds, credits
         self._creations, self._questions = RateLimit(*create_rate), RateLimit(*status_rate)
-        self._seen: deque[RequestSeen] = deque(maxlen=MOST_REQUESTS_REMEMBERED)
         self._asked_about: Counter[str] = Counter()
         # Each fresh link's own part of its address, and until when it opens.
         self._downloads: deque[tuple[str, float]] = deque(maxlen=MOST_DOWNLOADS_REMEMBERED)
@@ -164,6 +176,7 @@ class Sandbox:
         if self._calling_back.is_alive():
             self._calling_back.join()
         self._book.close()
+        self._seen.close()
 
     def finish(self, task_id: str = "") -> None:
         """Let that task, or every task, reach its end now. Returns when its clip is rendered."""
@@ -178,22 +191,48 @@ class Sandbox:
         return self._book.all()
 
     def requests_seen(self) -> list[RequestSeen]:
-        """Everything that was asked, in the order of the answers."""
-        return list(self._seen)
+        """Everything that was asked, in the order of the answers; and each callback."""
+        return self._seen.all()
 
     # --- Answering ----------------------------------------------------------------------------
 
     def _answer(self, question: Question) -> Answer:
-        at = time.monotonic()
+        at = time.time()
+        call, kinds = _kind_of(question)
+        fault = self._faults.draw(call, kinds)
+        done: list[Answer] = []
+
+        def honest() -> Answer:
+            done.append(self._route(question))
+            return done[-1]
+
         try:
-            answer = self._route(question)
+            answer = kinds[fault].spoil(honest, self._wait_a_moment) if fault else honest()
         except Refused as refusal:
             answer = envelope(refusal.code, refusal.message)
         except Exception:
             logger.exception("sandbox_failed path=%s", question.path)
             answer = envelope(500, "Server exception, please try again later")
-        self._seen.append(RequestSeen(question.method, question.path, at, answer.code))
+        self._note(
+            RequestSeen(
+                method=question.method,
+                path=question.path,
+                at=at,
+                code=answer.code,
+                until=time.time(),
+                task_id=question.query.get("taskId") or (done[0].task_id if done else ""),
+                fault=fault,
+            )
+        )
         return answer
+
+    def _wait_a_moment(self) -> None:
+        self._stopping.wait(self._faults.pause_seconds)
+
+    def _note(self, seen: RequestSeen) -> None:
+        # While it stops, the books may be closed before the last answer is given.
+        with suppress(sqlite3.ProgrammingError):
+            self._seen.add(seen)
 
     def _route(self, question: Question) -> Answer:
         if question.path.startswith((CLIPS_PATH, UPLOADS_PATH)):
@@ -220,9 +259,8 @@ class Sandbox:
             return answer
         self._refuse_what_is_wrong(family, body, question.origin)
         task = self._accept(family, body, prompt, words)
-        if "lost" in words:
-            return HANG_UP
-        return envelope(200, "success", {"taskId": task.task_id})
+        answer = envelope(200, "success", {"taskId": task.task_id})
+        return replace(HANG_UP if "lost" in words else answer, task_id=task.task_id)
 
     def _misbehaviour(self, words: Mapping[str, str]) -> Answer | None:
         """The answer to a creation whose prompt asks for trouble at once."""
@@ -312,15 +350,21 @@ class Sandbox:
 
     def _make_clip(self, task: SandboxTask, order: ClipOrder) -> None:
         try:
-            render_clip(order, self._files.clip(task.file_name))
+            self._put_clip(order, task.file_name)
             if "two-results" in words_in(task.prompt):
-                second = replace(order, prompt=f"2: {order.prompt}")
-                render_clip(second, self._files.clip(SECOND + task.file_name))
+                self._put_clip(replace(order, prompt=f"2: {order.prompt}"), SECOND + task.file_name)
         except Exception:
             logger.exception("sandbox_clip_failed task=%s", task.task_id)
             self._book.change(task.task_id, failure="fail")
         else:
             self._book.change(task.task_id, clip_at=datetime.now(UTC))
+
+    def _put_clip(self, order: ClipOrder, name: str) -> None:
+        target = self._files.clip(name)
+        if self._clip:
+            shutil.copyfile(self._clip, target)
+        else:
+            render_clip(order, target)
 
     def _call_back_in_time(self) -> None:
         while not self._stopping.wait(CALLBACK_TICK_SECONDS):
@@ -329,14 +373,19 @@ class Sandbox:
                 threading.Thread(target=self._call_back, args=(task,), daemon=True).start()
 
     def _call_back(self, task: SandboxTask) -> None:
+        at = time.time()
         content = BY_NAME[task.family].callback(task, self._result_urls(task, self.url))
-        call_back(
+        post = partial(
+            call_back,
             task.callback_url,
             content,
             task_id=task.task_id,
             key=self._webhook_key,
             stopping=self._stopping,
         )
+        fault = self._faults.draw("callback", CALLBACK)
+        code = CALLBACK[fault].spoil(post, self._wait_a_moment) if fault else post()
+        self._note(RequestSeen("CALL", "", at, code, time.time(), task.task_id, fault))
 
     def _go_on(self) -> None:
         """Take up what an earlier sandbox left in this folder, and drop what is too old."""
@@ -344,6 +393,7 @@ class Sandbox:
         for task in self._book.older_than(KEPT_FOR, at=now):
             self._book.forget(task.task_id)
         self._files.drop_older_than(KEPT_FOR)
+        self._seen.drop_older_than(KEPT_FOR, at=now.timestamp())
         for task in self._book.all():
             if task.clip_at is None:
                 self._render(task, self._order(BY_NAME[task.family], task.body, task.prompt))
@@ -369,7 +419,7 @@ class Sandbox:
         if "expired-link" in words and not self._is_fresh(question.query.get("download", "")):
             return html_error(403)
         if "not-video" in words:
-            return text(200, NOT_A_VIDEO, "text/html")
+            return NOT_A_VIDEO
         return part_of_file(file, question.headers, is_cut="cut" in words)
 
     def _is_fresh(self, secret: str) -> bool:
@@ -386,6 +436,17 @@ class Sandbox:
 
     def _is_ours(self, url: str, origin: str) -> bool:
         return url.startswith((f"{self.url}/", f"{origin}/"))
+
+
+def _kind_of(question: Question) -> tuple[str, Mapping[str, Fault[Answer]]]:
+    """What kind of call this is, and what can go wrong with it by chance."""
+    if question.method == "POST" and question.path in BY_CREATE_PATH:
+        return "creation", CREATION
+    if question.method == "GET" and question.path in BY_STATUS_PATH:
+        return "question", QUESTION
+    if question.path.startswith(CLIPS_PATH):
+        return "file", FILE
+    return "", {}
 
 
 def _is_robot(agent: str) -> bool:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from generation.catalogue import refusal_of
-from generation.kie.sandbox import WORDS, Sandbox
+from generation.kie.sandbox import FAULTS, WORDS, Faults, Sandbox
 
 
 class Command(BaseCommand):
@@ -36,7 +36,17 @@ class Command(BaseCommand):
             "--status-rate", type=int, default=10, help="Questions about tasks allowed a second."
         )
         parser.add_argument(
-            "--words", action="store_true", help="List the words that make it fail, and stop."
+            "--clip", type=Path, help="Every task results in this file; none is rendered."
+        )
+        parser.add_argument(
+            "--faults", type=float, default=0.0, help="Share of calls that go wrong by chance."
+        )
+        parser.add_argument("--seed", type=int, default=0, help="The same seed, the same faults.")
+        parser.add_argument(
+            "--pause", type=float, default=3.0, help="Seconds that a slow fault lasts."
+        )
+        parser.add_argument(
+            "--words", action="store_true", help="List what can go wrong in it, and stop."
         )
 
     def handle(self, *args: Any, words: bool, **options: Any) -> None:
@@ -48,6 +58,9 @@ class Command(BaseCommand):
     def _print_words(self) -> None:
         for word, meaning in WORDS.items():
             self.stdout.write(f"sandbox:{word:<12} {meaning}")
+        for call, kinds in FAULTS.items():
+            for name, fault in kinds.items():
+                self.stdout.write(f"--faults {call:<9} {name:<10} {fault.meaning}")
 
     def _serve(self, options: Mapping[str, Any]) -> None:
         sandbox = Sandbox(
@@ -61,6 +74,8 @@ class Command(BaseCommand):
             create_rate=(options["create_rate"], 10.0),
             status_rate=(options["status_rate"], 1.0),
             webhook_key=next(iter(settings.KIE_WEBHOOK_KEYS), ""),
+            clip=options["clip"],
+            faults=Faults(options["faults"], seed=options["seed"], pause_seconds=options["pause"]),
         )
         # A supervisor says SIGTERM, a person says Ctrl-C: both end the serving the same way.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

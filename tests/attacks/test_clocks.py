@@ -94,17 +94,29 @@ def test_what_is_settled_stays_so(clock, make_completed, make_failed, kie, jump)
     assert list(Video.objects.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize("jump", [FORWARD, BACK], ids=["forward", "back"])
-def test_questions_are_late_by_no_more_than_the_jump(clock, kie, make_video, settings, jump):
-    settings.KIE_STATUS_RATE = (10, 1.0)
-    make_video()
+@pytest.mark.parametrize("jump", [FORWARD, BACK, timedelta(days=-400)], ids=str)
+def test_everything_goes_on_at_once_after_a_jump(clock, kie, make_video, alice, settings, jump):
+    settings.KIE_STATUS_RATE, settings.KIE_CREATE_RATE = (10, 1.0), (18, 10.0)
+    waiting = make_video()
     a_tick()
     clock.jump(jump)
     later = make_video()
+    sent = submit(alice)
 
-    a_tick()
-    clock.jump(max(-jump, timedelta()))
     a_tick()
 
     asked = {seen.task_id for seen in kie.requests_seen() if seen.method == "GET"}
-    assert later.task_id in asked
+    sent.refresh_from_db()
+    assert {waiting.task_id, later.task_id} <= asked
+    assert sent.task_id
+
+
+def test_a_small_step_back_makes_it_late_by_no_more_than_that(clock, kie, make_video):
+    video = make_video()
+    clock.jump(timedelta(minutes=-3))
+
+    a_tick()
+    clock.jump(timedelta(minutes=3))
+    a_tick()
+
+    assert [seen.task_id for seen in kie.requests_seen()] == [video.task_id]

@@ -14,6 +14,11 @@ SUBMISSION = "generation/submission.py"
 POLLING = "generation/polling.py"
 RECORDING = "generation/recording.py"
 ARCHIVE = "generation/archive.py"
+DOWNLOAD = "generation/download.py"
+SWEEPING = "generation/sweeping.py"
+OUTAGE = "generation/outage.py"
+ACCEPTANCE = "generation/acceptance.py"
+RECOVERY = "generation/recovery.py"
 CLIP = "generation/clip.py"
 VIEWS = "generation/views.py"
 WEBHOOKS = "generation/webhooks.py"
@@ -33,6 +38,11 @@ TESTS = {
     POLLING: ("tests/generation/test_polling.py", "tests/generation/test_webhooks.py"),
     RECORDING: ("tests/generation/test_polling.py",),
     ARCHIVE: ("tests/generation/test_archive.py",),
+    DOWNLOAD: ("tests/generation/test_download.py", "tests/generation/test_archive.py"),
+    SWEEPING: ("tests/generation/test_archive.py",),
+    OUTAGE: ("tests/generation/test_outage.py",),
+    ACCEPTANCE: ("tests/generation/test_acceptance.py",),
+    RECOVERY: ("tests/generation/test_recovery.py",),
     CLIP: ("tests/generation/test_archive.py",),
     VIEWS: ("tests/generation/test_views.py", "tests/gallery/test_views.py"),
     WEBHOOKS: ("tests/generation/test_webhooks.py",),
@@ -75,8 +85,8 @@ MUTANTS = (
     life(
         "no idempotency key",
         SUBMISSION,
-        "idempotency_key=idempotency_key,\n                expected_seconds",
-        "expected_seconds",
+        "idempotency_key=idempotency_key,\n                # Ours for now",
+        "# Ours for now",
         "a double click is charged twice",
     ),
     life(
@@ -110,7 +120,7 @@ MUTANTS = (
     life(
         "a task named too late is forgotten",
         MODELS,
-        "if not accepted and given_up.update(task_id=task_id, accepted_at=at):",
+        "if not accepted and given_up.update(**known):",
         "if not accepted and given_up.exists():",
         "a paid task has no row that follows it",
     ),
@@ -160,9 +170,9 @@ MUTANTS = (
     life(
         "an expired queue does not look at the stage",
         SUBMISSION,
-        "video.mark_failed(error_message=NEVER_SENT, only=Q(stage=Stage.QUEUED))",
-        'video.mark_failed(error_message="")',
-        "a failed card without a word",
+        'video.mark_failed(failure="never_sent", only=Q(stage=Stage.QUEUED))',
+        'video.mark_failed(failure="never_sent")',
+        "what has just been sent is called never sent",
     ),
     # --- Steps ------------------------------------------------------------------------------
     life(
@@ -189,21 +199,21 @@ MUTANTS = (
     life(
         "completed twice",
         MODELS,
-        "Q(stage=Stage.SAVING),\n            event=event,",
-        "Q(),\n            event=event,",
+        "Q(stage=Stage.SAVING) & (only or Q()),\n            event=event,",
+        "(only or Q()),\n            event=event,",
         "a video is completed without being finished",
     ),
     life(
         "a late note sets a finished video's due time",
         RECORDING,
-        "stage=Stage.RUNNING)\n        # The state",
-        ")\n        # The state",
+        "Video.objects.filter(STILL_ASKED, ",
+        "Video.objects.filter(",
         "what happens next is put off by a stale answer",
     ),
     life(
         "the claim of a poll is never given back",
         MODELS,
-        "unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=at)",
+        'unclaimed = Q(claimed_until=None) | has_come("claimed_until", at)',
         "unclaimed = Q(claimed_until=None)",
         "who dies while asking leaves a video nobody asks about",
         TESTS[POLLING],
@@ -240,8 +250,8 @@ MUTANTS = (
     life(
         "no echo check",
         POLLING,
-        "if not names_video(snapshot.call_back_url, video.pk):",
-        "if not snapshot.call_back_url:",
+        "if not names_video(snapshot.request.call_back_url, video.pk):",
+        "if not snapshot.request.call_back_url:",
         "a stranger's task is adopted",
     ),
     life(
@@ -320,9 +330,9 @@ MUTANTS = (
     life(
         "done before the file",
         ARCHIVE,
-        "size = _fetch(_link(video, client=client), part, video=video)",
+        "size = _fetch(part, wanted.url, video=video, client=client)",
         'video.mark_completed(event="archived", file="videos/x.mp4", archived_at=now())\n'
-        "        size = _fetch(_link(video, client=client), part, video=video)",
+        "        size = _fetch(part, wanted.url, video=video, client=client)",
         "a completed card without a file",
     ),
     Mutant(
@@ -335,9 +345,9 @@ MUTANTS = (
     ),
     Mutant(
         "no fsync",
-        ARCHIVE,
-        "os.fsync(file.fileno())",
-        "file.tell()",
+        DOWNLOAD,
+        "os.fsync(self._file.fileno())",
+        "self._file.tell()",
         "a power cut leaves an empty file that counts as saved",
     ),
     Mutant(
@@ -349,9 +359,9 @@ MUTANTS = (
     ),
     Mutant(
         "no cap on what is fetched",
-        ARCHIVE,
-        "if size > settings.ARCHIVE_MAX_BYTES or",
-        "if",
+        DOWNLOAD,
+        "if size > settings.ARCHIVE_MAX_BYTES:",
+        "if not size:",
         "one link fills the disk",
     ),
     Mutant(
@@ -391,7 +401,7 @@ MUTANTS = (
     ),
     life(
         "the trash is swept too early",
-        ARCHIVE,
+        SWEEPING,
         "deleted_at__lt=now() - timedelta(days=settings.TRASH_DAYS)",
         "deleted_at__lt=now()",
         "a video brought back from the trash has no file",
@@ -399,16 +409,16 @@ MUTANTS = (
     life(
         "a failed download is not tried again",
         MODELS,
-        "self.kept().filter(archived_at=None, next_archive_at__lte=at)",
-        "self.kept().filter(archive_attempts=0, next_archive_at__lte=at)",
+        'return self.filter(has_come("next_archive_at", at))',
+        'return self.filter(has_come("next_archive_at", at), archive_attempts=0)',
         "what failed once is never tried again",
         TESTS[ARCHIVE],
     ),
     life(
         "a fresh link is asked for outside the budget",
         ARCHIVE,
-        "turn = status_queries().reserve(1, within=PATIENCE) if",
-        "turn = [now()] if",
+        "turn = status_queries().reserve(1, within=TURN_WAITS)",
+        "turn = [now()]",
         "KIE.AI refuses us for calling too often",
     ),
     # --- Whose ------------------------------------------------------------------------------
@@ -472,8 +482,8 @@ MUTANTS = (
             (
                 "files",
                 FILES,
-                "get_object_or_404(Video.objects.for_user(request.user), pk=pk)",
-                "get_object_or_404(Video, pk=pk)",
+                "videos = Video.objects.for_user(request.user)",
+                "videos = Video.objects.all()",
             ),
             (
                 "making another",
@@ -488,5 +498,58 @@ MUTANTS = (
                 "client=KieClient.from_settings(), limit",
             ),
         )
+    ),
+    # --- Outages and lost property ----------------------------------------------------------
+    Mutant(
+        "every row tries KIE.AI in an outage",
+        OUTAGE,
+        "if not Outage.objects.claim_try(Outage.KIE, at=now(), pause=PAUSE):",
+        "if client is None:",
+        "an outage becomes a storm",
+    ),
+    Mutant(
+        "bad luck counts as an outage",
+        OUTAGE,
+        "if error.is_silence:",
+        "if error:",
+        "one refusal stops everybody's videos",
+        tests=("tests/generation/test_outage.py", "tests/generation/test_polling.py"),
+    ),
+    Mutant(
+        "a deleted video is sent when its turn comes",
+        MODELS,
+        "stage=Stage.SUBMITTING, deleted_at=None)\n        return row.update",
+        "stage=Stage.SUBMITTING)\n        return row.update",
+        "money is spent on what somebody has thrown away",
+        tests=("tests/generation/test_submission.py", MACHINE),
+    ),
+    Mutant(
+        "an acceptance is not kept on disk",
+        ACCEPTANCE,
+        'file.write(json.dumps({"video": str(video.pk), "task": task_id}) + "\\n")',
+        "file.flush()",
+        "a paid task is lost with the database's absence",
+    ),
+    Mutant(
+        "somebody else's lost video is given away",
+        RECOVERY,
+        "if video.user_id != user.pk or video.task_id:",
+        "if video.task_id:",
+        "a task id opens another person's video",
+    ),
+    Mutant(
+        "any task is attached",
+        RECOVERY,
+        "if not _is_task_of(video, snapshot.request):",
+        "if not snapshot.request:",
+        "a video shows what somebody else has asked for",
+    ),
+    Mutant(
+        "a clock that was set back stops everything",
+        MODELS,
+        'return Q(**{f"{name}__lte": at}) | Q(**{f"{name}__gt": at + MOST_AHEAD[name]})',
+        'return Q(**{f"{name}__lte": at})',
+        "nothing moves until the clock is where it was",
+        tests=("tests/attacks/test_clocks.py", "tests/generation/test_polling.py"),
     ),
 )

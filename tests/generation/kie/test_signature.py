@@ -51,3 +51,13 @@ def test_while_a_key_is_rotated_both_are_good():
 )
 def test_anything_else_is_not_from_kie(headers):
     assert not check(headers)
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["", "soon", "1_790000000", " 1790000000", "1790000000 ", "+1790000000", "1790000000000"],
+)
+def test_a_time_in_another_spelling_is_not_kies_even_when_it_is_signed(timestamp):
+    signature = sign(TASK, timestamp, key=KEY)
+
+    assert not check({"X-Webhook-Timestamp": timestamp, "X-Webhook-Signature": signature})

@@ -45,25 +45,17 @@ class Inquiry:
         # Questions in a row that brought no word of KIE.AI's, not even a refusal.
         self.silences = 0
         self._waiting = deque(videos)
+        self._under_way = 0
+        self._turns_until = now()
         self._client = client
         self._until = until
         self._answers: SimpleQueue[tuple[Video, TaskSnapshot | KieError | None]] = SimpleQueue()
 
     def __iter__(self) -> Iterator[Answer | None]:
-        budget = status_queries()
-        under_way = 0
-        ahead_until = now()
         rested_at = time.monotonic()
         with ThreadPoolExecutor(max_workers=settings.KIE_STATUS_CONNECTIONS) as threads:
-            while self._waiting or under_way:
-                at = now()
-                if self._is_over(at):
-                    self._drop()
-                elif self._waiting and ahead_until - at < AHEAD / 2:
-                    for moment in budget.reserve(len(self._waiting), within=AHEAD):
-                        threads.submit(self._ask, self._waiting.popleft(), moment)
-                        under_way += 1
-                        ahead_until = moment
+            while self._waiting or self._under_way:
+                self._take_turns(threads, at=now())
                 if time.monotonic() - rested_at > REST_SECONDS:
                     rested_at = time.monotonic()
                     yield None
@@ -71,11 +63,27 @@ class Inquiry:
                     video, said = self._answers.get(timeout=LOOK_UP_SECONDS)
                 except Empty:
                     continue
-                under_way -= 1
+                self._under_way -= 1
                 if said is None:
                     self.unasked.append(video)
-                    continue
-                yield video, said
+                else:
+                    yield video, said
+
+    def _take_turns(self, threads: ThreadPoolExecutor, *, at: datetime) -> None:
+        """Send off the next questions, each for a moment that is its own."""
+        if self._is_over(at):
+            self._drop()
+        if not self._waiting or self._turns_until - at >= AHEAD / 2:
+            return
+        budget = status_queries()
+        turns = budget.reserve(len(self._waiting), within=AHEAD)
+        for moment in turns:
+            threads.submit(self._ask, self._waiting.popleft(), moment)
+            self._under_way += 1
+            self._turns_until = moment
+        if not turns and not budget.has_room(within=self._until - at):
+            # KIE.AI has asked for a pause that outlasts this round.
+            self._drop()
 
     def _is_over(self, at: datetime) -> bool:
         return at > self._until or self.silences >= SUSPICIOUS

@@ -349,9 +349,9 @@ def test_an_address_or_an_id_with_our_key_is_none(key, settings):
 
 
 def test_an_error_of_kies_never_holds_the_key(key):
-    error = KieRefused(f"401 invalid {key}", user_message=f"refused {key}")
+    error = KieRefused(f"401 invalid {key}", words=f"refused {key}", raw=key)
 
-    assert "Canary" not in f"{error!r} {error} {error.user_message}"
+    assert "Canary" not in f"{error!r} {error} {error.words} {error.raw}"
 
 
 def test_the_client_shows_its_key_to_nobody(key):

@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 
 # Turns are taken a moment ahead and no further: a nudged video of another process comes between.
 AHEAD = timedelta(seconds=1)
-# A turn that was missed by this much is another call's by now.
-PUNCTUAL = timedelta(seconds=0.5)
+# Turns lie a little further apart than they would have to. A call later than that would be one too
+# many in the second that follows: it waits for another turn.
+PUNCTUAL = timedelta(seconds=0.03)
 LOOK_UP_SECONDS = 0.2
 # What has been learned is written at the latest after this long, however much more comes.
 REST_SECONDS = 1.0
@@ -65,7 +66,7 @@ class Inquiry:
                     continue
                 self._under_way -= 1
                 if said is None:
-                    self.unasked.append(video)
+                    self._waiting.appendleft(video)
                 else:
                     yield video, said
 
@@ -76,7 +77,8 @@ class Inquiry:
         if not self._waiting or self._turns_until - at >= AHEAD / 2:
             return
         budget = status_queries()
-        turns = budget.reserve(len(self._waiting), within=AHEAD)
+        # None is taken that would lie beyond the end: it would be lost for everybody.
+        turns = budget.reserve(len(self._waiting), within=min(AHEAD, self._until - at))
         for moment in turns:
             threads.submit(self._ask, self._waiting.popleft(), moment)
             self._under_way += 1
@@ -94,9 +96,8 @@ class Inquiry:
 
     def _ask(self, video: Video, moment: datetime) -> None:
         sleep_until(moment)
-        at = now()
-        is_late = settings.KIE_STATUS_RATE is not None and at - moment > PUNCTUAL
-        if is_late or self._is_over(at):
+        is_late = settings.KIE_STATUS_RATE is not None and now() - moment > PUNCTUAL
+        if is_late or self.silences >= SUSPICIOUS:
             self._answers.put((video, None))
             return
         said = ask_about(video, client=self._client)

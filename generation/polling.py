@@ -124,9 +124,11 @@ def _adopt_offered(*, client: KieClient) -> None:
         try:
             family = family_of(video.model, video.family)
             snapshot = client.fetch_task(video.offered_task_id, family=family)
-        except KieRefused as error:
-            video.refuse_offer(why=str(error))
         except KieError as error:
+            if isinstance(error, KieRefused) and not error.is_silence:
+                video.refuse_offer(why=str(error))
+                continue
+            # A key that is refused for a while says nothing about this task.
             logger.info("offer_unanswered video=%s: %s", video.pk, error)
         else:
             _adopt(video, snapshot)

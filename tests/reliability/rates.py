@@ -36,6 +36,6 @@ def measure(world, *, seconds, workers):
     )
     report.add("questions a second, while more was due", per_second, "≥", 9.5, "/s")
     report.add("videos asked about twice at once", len(asked_twice_at_once(asked)), "=", 0)
-    gaps = sorted((b.at - a.at for a, b in pairwise(asked)), reverse=True)
+    gaps = sorted((b.at - a.at for a, b in pairwise(measured)), reverse=True)
     report.remarks.append(f"longest silences in s: {[round(gap, 2) for gap in gaps[:5]]}")
     return report

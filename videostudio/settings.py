@@ -270,7 +270,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        # Longer than the longest task, or it would run twice.
+        # Longer than tasks take. One that runs twice is harmless all the same: rows are claimed.
         "visibility_timeout": 1800,
         "unacked_restore_throttle": 1,
         "socket_timeout": 5,

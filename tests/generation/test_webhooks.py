@@ -268,8 +268,17 @@ def test_a_callback_that_overtakes_the_answer_is_remembered(client, make_video, 
     assert video.task_id == "task-9"
 
 
-def test_an_offer_that_kie_cannot_confirm_yet_is_kept(client, unconfirmed, kie):
-    kie.get(RECORD_INFO, body="<html>502</html>", status=502)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": "<html>502</html>", "status": 502},
+        {"json": example("error_unauthorized_401")},
+        {"json": example("error_rate_limited_429")},
+    ],
+    ids=["broken", "key refused", "busy"],
+)
+def test_an_offer_that_kie_cannot_confirm_yet_is_kept(client, unconfirmed, kie, answer):
+    kie.get(RECORD_INFO, **answer)
 
     call(client, unconfirmed, {"data": {"taskId": "task-9"}})
     poll()

@@ -130,7 +130,9 @@ class VideoQuerySet(models.QuerySet["Video"]):
         asked = self.filter(Q(stage=Stage.RUNNING) | Q(status=Status.FAILED))
         asked = asked.filter(Q(deleted_at=None) | Q(deleted_at__gt=at - KEPT_BY_KIE_FOR))
         unclaimed = Q(claimed_until=None) | has_come("claimed_until", at)
-        return asked.filter(unclaimed, has_come("next_poll_at", at)).order_by("next_poll_at")
+        due = asked.filter(unclaimed, has_come("next_poll_at", at))
+        # Those of one pass are due together: in the next one each has its place again.
+        return due.order_by("next_poll_at", "last_polled_at")
 
     def to_send(self, at: datetime) -> Self:
         """Videos that wait for their turn to be handed to KIE.AI, longest waiting first.

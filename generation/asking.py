@@ -22,7 +22,7 @@ from generation.outage import SUSPICIOUS
 logger = logging.getLogger(__name__)
 
 # Turns are taken a moment ahead and no further: a nudged video of another process comes between.
-AHEAD = timedelta(seconds=1)
+AHEAD = timedelta(seconds=0.6)
 # Turns lie a little further apart than they would have to. A call later than that would be one too
 # many in the second that follows: it waits for another turn.
 PUNCTUAL = timedelta(seconds=0.03)

@@ -74,19 +74,22 @@ def poll_due_videos(
     *,
     client: KieClient,
     user: User | None = None,
+    ids: Collection[UUID] | None = None,
     limit: int | None = None,
     when_finished: Callable[[], None] | None = None,
 ) -> PollReport:
-    """Ask KIE.AI about the videos that are due (of this person alone, if given).
+    """Ask KIE.AI about the videos that are due (of this person alone, or of these, if given).
 
     `when_finished` is called as soon as some are done, while the pass goes on with the others.
     """
     if not outage.may_ask(client=client):
         return PollReport()
-    _adopt_offered(client=client)
-    due = Video.objects.due(now())
+    videos = Video.objects.for_user(user) if user else Video.objects.all()
+    if ids is not None:
+        videos = videos.filter(pk__in=ids)
+    _adopt_offered(videos, client=client)
     return _poll(
-        due.for_user(user) if user else due,
+        videos.due(now()),
         client=client,
         limit=limit,
         when_finished=when_finished,
@@ -109,14 +112,14 @@ def poll_videos_by_id(ids: Collection[UUID], *, client: KieClient) -> PollReport
     return report
 
 
-def _adopt_offered(*, client: KieClient) -> None:
+def _adopt_offered(videos: VideoQuerySet, *, client: KieClient) -> None:
     """Videos whose creation was never answered get the task a callback has named, if it is theirs.
 
     The proof is KIE.AI's own record of that task: it echoes the address we gave, and with it our
     token of this video. Whatever else a callback says, anybody could have written.
     """
-    videos = Video.objects.offered(now()).claim(most=MOST_ADOPTED_AT_ONCE, until=now() + CLAIM)
-    for video in videos:
+    offered = videos.offered(now()).claim(most=MOST_ADOPTED_AT_ONCE, until=now() + CLAIM)
+    for video in offered:
         turn = status_queries().reserve(1, within=TURN_WAITS)
         if not turn:
             break
@@ -163,12 +166,12 @@ def _poll(
             report.checked += 1
             _sort_in(answer, looks=looks, report=report)
             continue
-        record_running(looks)
+        record_running(looks, since=at)
         looks.clear()
         if when_finished and report.finished > told:
             told = report.finished
             when_finished()
-    record_running(looks)
+    record_running(looks, since=at)
     _put_back(inquiry.unasked)
     if report.checked:
         logger.info("videos_polled %s", report)

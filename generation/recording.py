@@ -36,7 +36,7 @@ WITH_CALLBACKS = (
 CALLBACKS_PROVE_FOR = timedelta(hours=6)
 # A video that gets no usable answer waits longer each time, and goes on within a minute after.
 LONGEST_WHILE_UNANSWERED = timedelta(seconds=40)
-# The answer came a little after the tick that asked: without this every other tick found nothing.
+# A tick may come a little early: without this every other one would find nothing.
 SLACK = timedelta(seconds=2)
 # No record is left to ask for then.
 GIVE_UP_AFTER = KEPT_BY_KIE_FOR
@@ -111,8 +111,8 @@ class Look:
 STILL_ASKED = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED, next_poll_at__isnull=False)
 
 
-def record_running(looks: Collection[Look]) -> None:
-    """Note that these were asked about and still run.
+def record_running(looks: Collection[Look], *, since: datetime) -> None:
+    """Note that these were asked about, in a pass that began then, and still run.
 
     Rows that get the same values share a statement. Unless the state is another one, no card
     changes: it counts its seconds by itself, and a person who looks at it is not disturbed.
@@ -138,7 +138,8 @@ def record_running(looks: Collection[Look]) -> None:
         changed = [video.pk for video in group if video.kie_state != kie_state]
         with transaction.atomic():
             rows.update(
-                next_poll_at=at + pause - SLACK,
+                # Counted from the pass: a late turn in this one is no reason to miss the next.
+                next_poll_at=max(since + pause - SLACK, at),
                 claimed_until=None,
                 last_polled_at=at,
                 poll_count=F("poll_count") + 1,

@@ -42,15 +42,16 @@ def poll_videos() -> None:
 
 
 @shared_task
-def poll_nudged_videos() -> None:
-    """KIE.AI has called back, which proves that its calls arrive."""
+def poll_nudged_videos(ids: list[str]) -> None:
+    """KIE.AI has called back about these, which proves that its calls arrive."""
     Heartbeat.objects.beat(Heartbeat.CALLBACK)
-    _poll()
+    _poll([UUID(pk) for pk in ids])
 
 
-def _poll() -> None:
-    client = KieClient.from_settings()
-    poll_due_videos(client=client, when_finished=lambda: nudge(archive_videos))
+def _poll(ids: list[UUID] | None = None) -> None:
+    poll_due_videos(
+        client=KieClient.from_settings(), ids=ids, when_finished=lambda: nudge(archive_videos)
+    )
 
 
 @shared_task

@@ -41,7 +41,7 @@ def callback(request: HttpRequest, token: str) -> HttpResponse:
     if keys and not is_signed(request.headers, task_id=task_id, keys=keys, at=now()):
         return HttpResponse(status=401)
     if Video.objects.filter(pk=video_id).nudge(task_id=task_id):
-        tasks.nudge(tasks.poll_nudged_videos)
+        tasks.nudge(tasks.poll_nudged_videos, [str(video_id)])
     # The acknowledgement KIE.AI's pages ask for, within 15 s.
     return JsonResponse({"code": 200, "msg": "success"})
 

@@ -102,7 +102,7 @@ class Facts:
 
     def write_late(self, snapshot):
         if self.stale.task_id and not record(self.stale, snapshot):
-            record_running([Look(self.stale, snapshot)])
+            record_running([Look(self.stale, snapshot)], since=now())
 
     def call_back(self, task_id):
         body = {"data": {"taskId": task_id, "state": "success"}}

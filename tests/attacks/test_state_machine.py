@@ -472,7 +472,7 @@ class LifeOfVideos(RuleBasedStateMachine):
     def slow_write(self, pick):
         video, said = self.reads.pop(pick % len(self.reads))
         if not recording.record(video, said) and video.is_processing:
-            recording.record_running([recording.Look(video, said)])
+            recording.record_running([recording.Look(video, said)], since=self.clock.at)
 
     # --- KIE.AI -----------------------------------------------------------------------------
 

@@ -332,7 +332,7 @@ def test_a_late_answer_cannot_take_back_what_is_settled(make_completed, kie):
     stale = Video.objects.get(pk=video.pk)
 
     late = record(stale, read_market_task(says("fail", failMsg="late news")["data"]))
-    record_running([Look(stale, read_market_task(says("generating")["data"]))])
+    record_running([Look(stale, read_market_task(says("generating")["data"]))], since=now())
 
     video.refresh_from_db()
     assert not late
@@ -349,7 +349,7 @@ def test_who_notes_late_that_it_still_runs_changes_nothing(make_video, make_fail
     )
     before = Video.objects.filter(pk=video.pk).values().get()
 
-    record_running([Look(video, None)])
+    record_running([Look(video, None)], since=now())
 
     assert Video.objects.filter(pk=video.pk).values().get() == before
 
@@ -391,7 +391,7 @@ def test_an_answer_that_was_under_way_for_long_does_not_set_the_bar_back(make_vi
     stale = Video.objects.get(pk=video.pk)
     Video.objects.filter(pk=video.pk).update(progress=60)
 
-    record_running([Look(stale, None)])
+    record_running([Look(stale, None)], since=now())
 
     video.refresh_from_db()
     assert video.progress == 60

@@ -3,9 +3,10 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from math import ceil
 from queue import Empty, SimpleQueue
 
 from django.conf import settings
@@ -27,6 +28,8 @@ AHEAD = timedelta(seconds=0.6)
 # many in the second that follows: it waits for another turn.
 PUNCTUAL = timedelta(seconds=0.03)
 LOOK_UP_SECONDS = 0.2
+# Without a budget of ours so many are claimed together.
+MOST_AT_ONCE = 1000
 # What has been learned is written at the latest after this long, however much more comes.
 REST_SECONDS = 1.0
 
@@ -36,16 +39,22 @@ type Answer = tuple[Video, TaskSnapshot | KieError]
 class Inquiry:
     """One round of questions. Iterated, it yields the answers as they come.
 
+    `claim(most)` takes up to so many videos for this round: few at a time, so that one which KIE.AI
+    has just called back about is rarely held by a round that will come to it much later.
     The threads only ask. Everything is written by the thread that iterates, over one connection;
     None now and then gives it time to write. What was not asked in the end is in `unasked`: there
     was no more time, or KIE.AI did not answer anybody.
     """
 
-    def __init__(self, videos: Sequence[Video], *, client: KieClient, until: datetime) -> None:
+    def __init__(
+        self, claim: Callable[[int], Sequence[Video]], *, client: KieClient, until: datetime
+    ) -> None:
         self.unasked: list[Video] = []
         # Questions in a row that brought no word of KIE.AI's, not even a refusal.
         self.silences = 0
-        self._waiting = deque(videos)
+        self._claim = claim
+        self._waiting: deque[Video] = deque()
+        self._is_exhausted = False
         self._under_way = 0
         self._turns_until = now()
         self._client = client
@@ -55,7 +64,7 @@ class Inquiry:
     def __iter__(self) -> Iterator[Answer | None]:
         rested_at = time.monotonic()
         with ThreadPoolExecutor(max_workers=settings.KIE_STATUS_CONNECTIONS) as threads:
-            while self._waiting or self._under_way:
+            while self._waiting or self._under_way or not self._is_exhausted:
                 self._take_turns(threads, at=now())
                 if time.monotonic() - rested_at > REST_SECONDS:
                     rested_at = time.monotonic()
@@ -74,9 +83,12 @@ class Inquiry:
         """Send off the next questions, each for a moment that is its own."""
         if self._is_over(at):
             self._drop()
-        if not self._waiting or self._turns_until - at >= AHEAD / 2:
+        if self._turns_until - at >= AHEAD / 2:
             return
         budget = status_queries()
+        self._claim_more(budget.rate)
+        if not self._waiting:
+            return
         # None is taken that would lie beyond the end: it would be lost for everybody.
         turns = budget.reserve(len(self._waiting), within=min(AHEAD, self._until - at))
         for moment in turns:
@@ -87,12 +99,21 @@ class Inquiry:
             # KIE.AI has asked for a pause that outlasts this round.
             self._drop()
 
+    def _claim_more(self, rate: tuple[int, float] | None) -> None:
+        if self._waiting or self._is_exhausted:
+            return
+        few = MOST_AT_ONCE if rate is None else ceil(AHEAD.total_seconds() * rate[0] / rate[1])
+        claimed = self._claim(few)
+        self._waiting.extend(claimed)
+        self._is_exhausted = len(claimed) < few
+
     def _is_over(self, at: datetime) -> bool:
         return at > self._until or self.silences >= SUSPICIOUS
 
     def _drop(self) -> None:
         self.unasked += self._waiting
         self._waiting.clear()
+        self._is_exhausted = True
 
     def _ask(self, video: Video, moment: datetime) -> None:
         sleep_until(moment)

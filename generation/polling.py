@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from gallery.models import CLAIM, Stage, Status, Video, VideoQuerySet
 from generation import outage
-from generation.asking import Answer, Inquiry
+from generation.asking import MOST_AT_ONCE, Answer, Inquiry
 from generation.callbacks import names_video
 from generation.catalogue import family_of
 from generation.kie.budget import sleep_until, status_queries
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 # A pass goes on a little longer than a tick: between it and the next one no turn is left unused.
 # Answers under way then may take their time, and its claims still outlive it.
 PASS = timedelta(seconds=11)
-# Without a budget of ours a pass takes at most so many videos at once.
-MOST_AT_ONCE = 1000
 MOST_ADOPTED_AT_ONCE = 20
 TURN_WAITS = timedelta(seconds=2)
 # KIE.AI asks for a pause without saying how long.
@@ -156,9 +154,19 @@ def _poll(
 ) -> PollReport:
     at = now()
     most = min(limit or MOST_AT_ONCE, _most_per_pass())
-    videos = due.claim(most=most, until=at + CLAIM, by="claimed_until")
+    claimed: list[UUID] = []
+
+    def claim(few: int) -> list[Video]:
+        # Each once in a pass, also where they are asked about whether they are due or not.
+        rest = due.exclude(pk__in=claimed) if claimed else due
+        videos = rest.claim(
+            most=min(few, most - len(claimed)), until=now() + CLAIM, by="claimed_until"
+        )
+        claimed.extend(video.pk for video in videos)
+        return videos
+
     report = PollReport()
-    inquiry = Inquiry(videos, client=client, until=at + PASS)
+    inquiry = Inquiry(claim, client=client, until=at + PASS)
     looks: list[Look] = []
     told = 0
     for answer in inquiry:

@@ -9,7 +9,7 @@ from math import exp, log
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Value
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 from django.utils.timezone import now
 
@@ -139,7 +139,11 @@ def record_running(looks: Collection[Look], *, since: datetime) -> None:
         with transaction.atomic():
             rows.update(
                 # Counted from the pass: a late turn in this one is no reason to miss the next.
-                next_poll_at=max(since + pause - SLACK, at),
+                # What KIE.AI has called back about since stays due.
+                next_poll_at=Case(
+                    When(next_poll_at__gt=since, next_poll_at__lte=at, then=F("next_poll_at")),
+                    default=Value(max(since + pause - SLACK, at)),
+                ),
                 claimed_until=None,
                 last_polled_at=at,
                 poll_count=F("poll_count") + 1,

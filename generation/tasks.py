@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from generation import archive, submission, sweeping
 from generation.kie.client import KieClient
-from generation.polling import poll_due_videos, poll_videos_by_id
+from generation.polling import PollReport, poll_due_videos, poll_videos_by_id
 from videostudio.models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -42,14 +42,17 @@ def poll_videos() -> None:
 
 
 @shared_task
-def poll_nudged_videos(ids: list[str]) -> None:
+def poll_nudged_videos(ids: list[str], tries: int = 3) -> None:
     """KIE.AI has called back about these, which proves that its calls arrive."""
     Heartbeat.objects.beat(Heartbeat.CALLBACK)
-    _poll([UUID(pk) for pk in ids])
+    report = _poll([UUID(pk) for pk in ids])
+    if not report.checked and tries > 1:
+        # Somebody was asking about it when the call came: that answer may be older than the call.
+        nudge(poll_nudged_videos, ids, tries - 1, seconds=1.0)
 
 
-def _poll(ids: list[UUID] | None = None) -> None:
-    poll_due_videos(
+def _poll(ids: list[UUID] | None = None) -> PollReport:
+    return poll_due_videos(
         client=KieClient.from_settings(), ids=ids, when_finished=lambda: nudge(archive_videos)
     )
 
@@ -78,10 +81,10 @@ def sweep_files() -> None:
     sweeping.sweep_files()
 
 
-def nudge(task: Task[..., Any], *args: Any) -> None:
-    """Have this task run soon. When the broker is away, the next tick does it."""
+def nudge(task: Task[..., Any], *args: Any, seconds: float = 0.0) -> None:
+    """Have this task run soon, or in so many seconds. When the broker is away, a tick does it."""
     try:
-        task.delay(*args)
+        task.apply_async(args, countdown=seconds) if seconds else task.delay(*args)
     # ValueError: the embedded broker's first start writes a table that we may find half-written.
     except (OperationalError, OSError, ValueError) as error:
         logger.warning("nudge_lost task=%s: %s", task.name, type(error).__name__)

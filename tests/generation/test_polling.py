@@ -454,3 +454,29 @@ def test_no_task_has_hundreds_of_results(make_video, kie):
     poll()
 
     assert video.results.count() == 19
+
+
+def test_a_callback_that_comes_while_kie_is_being_asked_is_not_forgotten(make_video, kie):
+    from generation.recording import record_running
+
+    video = make_video()
+    began = now()
+    stale = Video.objects.get(pk=video.pk)
+    Video.objects.filter(pk=video.pk).update(next_poll_at=now() + timedelta(seconds=20))
+    Video.objects.filter(pk=video.pk).nudge(task_id=video.task_id)
+
+    record_running([Look(stale, None)], since=began)
+
+    video.refresh_from_db()
+    assert video.next_poll_at <= now()
+
+
+def test_only_the_video_that_was_named_is_asked_about(make_video, kie):
+    make_video()
+    named = make_video()
+    kie.get(RECORD_INFO, json=says("generating"))
+
+    report = poll(ids=[named.pk])
+
+    assert report.checked == 1
+    assert Video.objects.get(pk=named.pk).poll_count == 1

@@ -457,8 +457,6 @@ def test_no_task_has_hundreds_of_results(make_video, kie):
 
 
 def test_a_callback_that_comes_while_kie_is_being_asked_is_not_forgotten(make_video, kie):
-    from generation.recording import record_running
-
     video = make_video()
     began = now()
     stale = Video.objects.get(pk=video.pk)

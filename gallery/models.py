@@ -81,6 +81,9 @@ class UsualTime:
 MOST_RESULTS = 20
 
 
+# A flood of calls about one video has it looked at no more often than this.
+NUDGED_ONCE_PER = timedelta(seconds=1)
+
 # Nobody sets a time further ahead than this: the longest pauses, and a claim on top.
 MOST_AHEAD = {
     "next_poll_at": timedelta(minutes=6),
@@ -189,7 +192,9 @@ class VideoQuerySet(models.QuerySet["Video"]):
         A video whose creation was never answered keeps the id, until KIE.AI's record proves it.
         """
         at = now()
-        is_known = Q(stage=Stage.RUNNING, task_id=task_id, next_poll_at__gt=at)
+        # Also one that is due, or being asked about: that answer may be older than the call.
+        just_nudged = Q(next_poll_at__gt=at - NUDGED_ONCE_PER, next_poll_at__lte=at)
+        is_known = Q(stage=Stage.RUNNING, task_id=task_id) & ~just_nudged
         is_missing = Q(stage__in=(Stage.SUBMITTING, Stage.UNCONFIRMED), offered_task_id="")
         news = self.kept().processing().filter(is_known | is_missing)
         # Whoever is still sending goes on holding its claim.

@@ -78,7 +78,7 @@ class Person:
         if self._until(open_form, seconds=seconds):
             self._until(press, seconds=seconds)
             if twice:
-                press()
+                self._until(press, seconds=seconds)
         click.seconds = time.monotonic() - began
         return click
 

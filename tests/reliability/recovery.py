@@ -105,13 +105,13 @@ def _can(name, world, report):
 
 @contextmanager
 def small_disk(world):
-    """A folder that is full with 64 MB; None when only root could make one."""
+    """A folder that is full with 512 MB, of which the archive leaves half; None without root."""
     if os.geteuid() != 0:
         yield None
         return
     folder = world.folder / "small-disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", folder], check=True)
     try:
         yield folder
     finally:

@@ -18,4 +18,6 @@ urlpatterns = [
     path("videos/<uuid:pk>/file/<int:position>/", files.play, name="file"),
     path("videos/<uuid:pk>/download/<int:position>/", files.download, name="download"),
     path("videos/<uuid:pk>/poster/<int:position>/", files.poster, name="poster"),
+    path("inputs/<uuid:pk>/", files.input_file, name="input_file"),
+    path("inputs/<uuid:pk>/preview/", files.input_preview, name="input_preview"),
 ]

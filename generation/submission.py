@@ -4,9 +4,9 @@ Only what provably never reached KIE.AI is sent again; whatever is unclear waits
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from pathlib import PurePath
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from generation import outage
 from generation.acceptance import keep_acceptance, write_down_kept_acceptances
 from generation.callbacks import callback_url
 from generation.catalogue import PROVIDERS, Mode
+from generation.inputs import content_for
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
@@ -113,15 +114,8 @@ def _insert(
                 **columns,
                 **(usual.as_columns() if usual else {}),
             )
-            if request.picture:
-                video.inputs.create(
-                    field=request.mode.image_field,
-                    file=request.picture.path,
-                    media_type=request.picture.media_type,
-                    width=request.picture.width,
-                    height=request.picture.height,
-                    digest=request.picture.digest,
-                )
+            for row in request.input_rows():
+                video.inputs.create(**row)
             video.events.create(what="requested", by=user.get_username())
     except IntegrityError:
         first = Video.objects.for_user(user).filter(idempotency_key=idempotency_key).first()
@@ -189,26 +183,35 @@ def _await_turn(patience: timedelta) -> None:
 
 def _mode_of(video: Video) -> Mode:
     provider = PROVIDERS.get(video.provider)
-    for mode in provider.modes if provider else ():
-        if mode.generation_type == video.generation_type:
-            return mode
-    raise VideoRefused(f"no mode for {video.provider}", failure="not_offered")
+    mode = provider.mode_of_type(video.generation_type) if provider else None
+    if mode is None:
+        raise VideoRefused(f"no mode for {video.provider}", failure="not_offered")
+    return mode
 
 
 def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
-    """KIE.AI's fields, with addresses at which KIE.AI finds the pictures. Uploads are free."""
-    urls = []
+    """KIE.AI's fields, with addresses at which KIE.AI finds the files. Uploads are free."""
+    slots = {slot.field: slot for slot in mode.slots}
+    urls: defaultdict[str, list[str]] = defaultdict(list)
     for given in video.inputs.all():
-        name = f"{video.pk.hex}-{given.position}{PurePath(str(given.file)).suffix}"
+        slot = slots.get(given.field)
         try:
-            with given.file.open("rb") as file:
-                urls.append(client.upload(file, name=name, media_type=given.media_type))
+            content, media_type, ending = content_for(slot, given)
+            name = f"{video.pk.hex}-{given.field}-{given.position}.{ending}"
+            with content:
+                address = client.upload(content, name=name, media_type=media_type)
         except FileNotFoundError as error:
-            raise VideoRefused("the picture is gone", failure="picture_gone") from error
+            raise VideoRefused("the file is gone", failure="picture_gone") from error
         # Nothing was created, so nothing is lost by doing it all again.
         except (KieUnclear, OSError) as error:
             raise KieNotSent(f"upload: {error}") from error
-    return mode.input_for(prompt=video.prompt, values=video.parameters, image_urls=urls)
+        urls[slot.name if slot else given.field].append(address)
+    return mode.input_for(
+        prompt=video.prompt,
+        values=video.parameters,
+        urls=urls,
+        source_task=video.parent.task_id if video.parent else "",
+    )
 
 
 def _send_later(video: Video, error: KieNotSent) -> None:

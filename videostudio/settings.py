@@ -402,8 +402,10 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # An uploaded picture above this goes to disk while it arrives.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-# A picture larger than this is refused before anything looks inside it.
-INPUT_IMAGE_MAX_BYTES = 10 * 1024 * 1024
+# A file larger than this is refused before anything looks inside it; a service may take less.
+INPUT_IMAGE_MAX_BYTES = env.int("INPUT_IMAGE_MAX_BYTES", default=30 * 1024**2)
+INPUT_VIDEO_MAX_BYTES = env.int("INPUT_VIDEO_MAX_BYTES", default=500 * 1024**2)
+INPUT_AUDIO_MAX_BYTES = env.int("INPUT_AUDIO_MAX_BYTES", default=100 * 1024**2)
 INPUT_IMAGE_MAX_PIXELS = 25_000_000
 
 # A finished video larger than this, or slower to fetch, is given up and tried again later.

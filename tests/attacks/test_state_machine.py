@@ -351,7 +351,7 @@ class LifeOfVideos(RuleBasedStateMachine):
         self.kie.creation, death = sending
         prompt = f"kite {len(self.requests)}"
         provider = PROVIDERS["kie-veo3-fast" if len(self.requests) % 2 else "kie-hailuo-text2vid"]
-        mode = provider.mode_for(has_image=False)
+        mode = provider.mode_for()
         values = {s.name: s.default for s in mode.settings if s.default is not None}
         request = GenerationRequest.checked(provider=provider, prompt=prompt, values=values)
         self.requests[prompt] = (self.people[who], request, uuid4())

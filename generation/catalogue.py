@@ -1,4 +1,4 @@
-"""What can be chosen, and what each choice accepts: generation/providers, read and checked at start.
+"""What can be chosen, and what each choice accepts: generation/providers, read at start.
 
 A provider is a choice on the form. It has a mode per kind of input; a mode is one model of KIE.AI
 with the JSON Schema of its request (generation/schema.py tells which words of our own stand in

@@ -23,7 +23,6 @@ import fastjsonschema
 
 type Schema = Mapping[str, Any]
 type Kind = Literal["choice", "boolean", "integer", "number", "text", "lines", "rows"]
-type Media = Literal["image", "video", "audio"]
 
 # A text of a request that is no prompt.
 MOST_TEXT = 2000
@@ -144,8 +143,9 @@ class Slot:
     is_required: bool
 
     @property
-    def kind(self) -> Media:
-        kind: Media = self.schema["x-media"]
+    def kind(self) -> str:
+        """ "image", "video" or "audio"."""
+        kind: str = self.schema["x-media"]
         return kind
 
     @property

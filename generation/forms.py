@@ -187,6 +187,12 @@ class GenerateForm(forms.Form):
         return self.mode.price(self._fields, inputs_in(self.kept, parent=self.earlier))
 
     @property
+    def price_awaits(self) -> str:
+        """The file from whose length the price will follow; "" when nothing is awaited."""
+        awaited = {"audio": "recording", "video": "clip"}.get(str(self.mode.length), "")
+        return awaited if awaited and self.mode.prices and self.price is None else ""
+
+    @property
     def conflict(self) -> str:
         """What does not go together among the settings as they stand; "" when all is well."""
         return conflict_in(self._values, mode=self.mode)

@@ -5,6 +5,7 @@ x-name       what we call the field everywhere else (KIE.AI's n_frames is our du
 x-label, x-help   what people read
 x-words      what people read for single values ("-1": "As the model likes")
 x-more       the field stands under "More settings"
+x-when       the field counts only while that switch (our name) is on
 x-hidden     the field is never asked for; its default, if any, is sent
 x-same-as    sent with the value of that other field
 x-source     the field takes the id of the earlier task that this one goes on from
@@ -64,6 +65,12 @@ class Setting:
     @property
     def is_more(self) -> bool:
         return bool(self.schema.get("x-more"))
+
+    @property
+    def when(self) -> str:
+        """The switch without which it does not count; "" for none."""
+        name: str = self.schema.get("x-when", "")
+        return name
 
     @property
     def default(self) -> Any:

@@ -108,6 +108,7 @@ function changed() {
 }
 
 document.addEventListener("change", ({ target }) => {
+  if (target.closest?.("#settings")) showWhatCounts();
   const slot = target.matches?.("#generate-form input[type=file]") && target.closest(".slot");
   if (!slot) return;
   const files = [...target.files];
@@ -196,6 +197,15 @@ function follow() {
   narrow(select);
   for (const number of findAll(".is-number input[min][max]", settings)) addSlider(number);
   for (const rows of findAll(".rows", settings)) foldRows(rows);
+  showWhatCounts();
+}
+
+/** What counts only while a switch is on shows only then. */
+function showWhatCounts() {
+  for (const part of findAll("#settings [data-when]:not([data-when=''])")) {
+    const control = document.getElementById(`id_${part.dataset.when}`);
+    part.hidden = control?.type === "checkbox" && !control.checked;
+  }
 }
 
 /** With files in the form, services that do not take them cannot be chosen. */

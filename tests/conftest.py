@@ -143,7 +143,12 @@ def kie_client():
 
 
 @pytest.fixture
-def sandbox(tmp_path, settings):
+def sandbox_clip():
+    """The file that every task of the sandbox results in; None: each is rendered for itself."""
+
+
+@pytest.fixture
+def sandbox(tmp_path, settings, sandbox_clip):
     """A KIE.AI of our own over real HTTP, in place of the real one."""
     server = Sandbox(
         folder=tmp_path / "sandbox",
@@ -152,6 +157,7 @@ def sandbox(tmp_path, settings):
         seconds=1.0,
         create_rate=(1000, 1.0),
         status_rate=(1000, 1.0),
+        clip=sandbox_clip,
     )
     server.start()
     settings.KIE_API_BASE_URL = settings.KIE_UPLOAD_BASE_URL = server.url

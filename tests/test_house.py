@@ -35,6 +35,7 @@ FLOORS = (
     ("generation.outage",),
     (
         "generation.forms",
+        "generation.going_on",
         "generation.fields",
         "generation.request",
         "generation.inputs",

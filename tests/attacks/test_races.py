@@ -57,6 +57,23 @@ def test_thirty_two_clicks_with_one_key_are_one_video_and_one_task(nursery, kie,
     assert len([seen for seen in kie.requests_seen() if seen.path == CREATE]) == 1
 
 
+def test_sixteen_clicks_with_one_key_make_each_of_four_variations_once(nursery, kie, alice):
+    form = {
+        "prompt": "a red kite",
+        "provider": "kie-hailuo-text2vid",
+        "idempotency_key": str(uuid4()),
+        "variations": "4",
+    }
+    click = ("post", session_of(alice), form)
+
+    statuses = nursery.run(*[click] * 16)
+
+    assert set(statuses) <= {200, 302}
+    assert Video.objects.count() == 4
+    assert len([seen for seen in kie.requests_seen() if seen.path == CREATE]) == 4
+    assert Video.objects.exclude(task_id="").count() == 4
+
+
 def test_ten_pollers_ask_about_no_video_twice_at_once(nursery, kie, make_video):
     for task_id in create_tasks(kie, 40):
         make_video(task_id=task_id)

@@ -343,7 +343,7 @@ def test_a_file_of_its_own_is_read():
         ("{}", KeyError),
         ('{"providers": [{"key": "kie-x"}]}', KeyError),
         (file_with(times=2), ValueError),
-        (file_with(family="runway"), KeyError),
+        (file_with(family="suno"), KeyError),
         (file_with(fields={"duration": {"type": "text"}}), ValueError),
         (file_with(fields={"duration": {"enum": "6"}}), ValueError),
         (file_with(fields={"duration": 6}), ValueError),

@@ -18,7 +18,6 @@ from . import snapshot as said
 from .deadline import DeadlineAdapter
 from .errors import KieError, KieNotSent, KieRefused, KieUnclear
 from .families import Family
-from .form import FileForm
 from .snapshot import TaskSnapshot
 
 logger = logging.getLogger(__name__)
@@ -123,13 +122,11 @@ class KieClient:
         The same name overwrites an earlier file, and the name's ending decides the content type:
         give a random name with the right ending. Source: docs.kie.ai/file-upload-api
         """
-        fields = {"uploadPath": "studio", "fileName": name}
-        form = FileForm(fields, file=file, name=name, media_type=media_type)
         data = self._call(
             "POST",
             f"{self._upload_base_url}/api/file-stream-upload",
-            data=form,
-            headers={"Content-Type": form.content_type},
+            data={"uploadPath": "studio", "fileName": name},
+            files={"file": (name, file, media_type)},
             read_seconds=UPLOAD_READ_SECONDS,
         )
         address = said.url(data.get("downloadUrl")) if isinstance(data, Mapping) else ""

@@ -236,17 +236,15 @@ def _background(order: ClipOrder, palette: Palette) -> Iterator[Image.Image]:
     media = look_into(order.picture) if order.picture else Media()
     if media.image is None:
         return _drift(order, palette, count)
-    size = (order.width, order.height)
-    if not media.is_video:
-        return _approach(media.image, size, count)
-    # Nothing in it is sharp any more, so it is drawn small.
-    blurred = media.image.filter(ImageFilter.GaussianBlur(max(media.image.size) / 40))
-    return _approach(blurred, (size[0] // BACKGROUND_SCALE, size[1] // BACKGROUND_SCALE), count)
+    blur = ImageFilter.GaussianBlur(max(media.image.size) / 40)
+    picture = media.image.filter(blur) if media.is_video else media.image
+    return _approach(picture, order, count)
 
 
-def _approach(picture: Image.Image, size: tuple[int, int], count: int) -> Iterator[Image.Image]:
+def _approach(picture: Image.Image, order: ClipOrder, count: int) -> Iterator[Image.Image]:
     """The picture fills the frame and slowly comes closer."""
-    large = ImageOps.fit(picture, (round(size[0] * ZOOM), round(size[1] * ZOOM)))
+    size = (order.width, order.height)
+    large = ImageOps.fit(picture, (round(order.width * ZOOM), round(order.height * ZOOM)))
     for number in range(count):
         share = 1 - (1 - 1 / ZOOM) * number / count
         left, top = large.width * (1 - share) / 2, large.height * (1 - share) / 2

@@ -207,6 +207,7 @@ class Violation:
     """How an input breaks its schema."""
 
     field: str  # KIE.AI's; "" where the rule is about several
+    part: str  # of one of the field's entries; "" where it is about the field as a whole
     rule: str  # JSON Schema's word: enum, maximum, required …
     limit: Any
     value: Any
@@ -239,9 +240,11 @@ def slots_in(schema: Schema) -> tuple[Slot, ...]:
 
 
 def violation_of(error: fastjsonschema.JsonSchemaValueException) -> Violation:
-    path = error.path[1:]
+    # The name of the whole, the field, which of its entries, and the part of that.
+    _, field, _, part = (*error.path, "", "", "")[:4]
     return Violation(
-        field=str(path[0]) if path else "",
+        field=str(field),
+        part=str(part),
         rule=str(error.rule),
         limit=error.rule_definition,
         value=error.value,

@@ -1,4 +1,4 @@
-"""What can be chosen, and what each choice accepts: generation/providers, read and checked at start.
+"""What can be chosen, and what each choice accepts: generation/providers, read at start.
 
 A provider is a choice on the form. It has a mode per kind of input; a mode is one model of KIE.AI
 with the JSON Schema of its request (generation/schema.py tells which words of our own stand in
@@ -79,6 +79,12 @@ class Mode:
     def slot(self, name: str) -> Slot | None:
         return next((slot for slot in self.slots if slot.name == name), None)
 
+    def slot_at(self, field: str, position: int) -> Slot | None:
+        """The slot that a video's file at this position of KIE.AI's field stands in."""
+        mine = (slot for slot in self.slots if slot.field == field)
+        at_most = [slot for slot in mine if slot.first_position <= position]
+        return max(at_most, key=lambda slot: slot.first_position, default=None)
+
     @property
     def takes_prompt(self) -> bool:
         return "prompt" in self.fields
@@ -125,7 +131,10 @@ class Mode:
                 made[setting.field] = value
         for slot in self.slots:
             if given := list((urls or {}).get(slot.name, ())):
-                made[slot.field] = slot.as_sent(given, self._parts(slot, values))
+                if slot.row is None:
+                    made[slot.field] = slot.as_sent(given, self._parts(slot, values))
+                else:
+                    made[slot.field] = _with_files(made.get(slot.field, []), slot, given)
         if self.source_field and source_task:
             made[self.source_field] = source_task
         for field, schema in self.fields.items():
@@ -234,6 +243,13 @@ class Mode:
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
         return compiled(self.input)
+
+
+def _with_files(rows: Sequence[Mapping[str, Any]], slot: Slot, urls: list[str]) -> list[Any]:
+    """These rows, with the addresses in the row that the slot belongs to."""
+    number = slot.row or 0
+    longer = [*rows, *({} for _ in range(number + 1 - len(rows)))]
+    return [{**row, slot.part: urls} if n == number else row for n, row in enumerate(longer)]
 
 
 @dataclass(frozen=True, kw_only=True)

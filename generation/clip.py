@@ -151,9 +151,8 @@ def copy_streams(source: Path, target: Path, recording: Recording) -> None:
             av.open(str(source), options={"protocol_whitelist": "file"}) as given,
             av.open(str(target), "w", format=recording.muxer, options=fast) as made,
         ):
-            wanted = [*given.streams.audio[:1]]
-            if recording.width:
-                wanted.append(given.streams.video[0])
+            wanted: list[Any] = [*given.streams.audio[:1]]
+            wanted += given.streams.video[:1] if recording.width else ()
             copies = {stream.index: made.add_stream_from_template(stream) for stream in wanted}
             for stream in copies.values():
                 stream.metadata.clear()

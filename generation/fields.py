@@ -65,7 +65,7 @@ class LinesField(forms.CharField):
 
 
 class RowsWidget(forms.Widget):
-    """Rows of inputs named field-0-column; empty rows say nothing."""
+    """Rows of inputs named field-0-column."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -80,8 +80,10 @@ class RowsWidget(forms.Widget):
                 column.name: str(data.get(f"{name}-{number}-{column.name}") or "").strip()
                 for column in self.setting.columns
             }
-            if any(row.values()):
-                rows.append(row)
+            rows.append(row)
+        # Empty ones at the end say nothing; one in between is asked about.
+        while rows and not any(rows[-1].values()):
+            rows.pop()
         return rows
 
     def value_omitted_from_data(
@@ -155,21 +157,13 @@ def _choice_field(setting: Setting, common: dict[str, Any]) -> forms.Field:
 
 
 def _number_field(setting: Setting, common: dict[str, Any]) -> forms.Field:
-    limits = {"min_value": setting.minimum, "max_value": setting.maximum}
+    common |= {"min_value": setting.minimum, "max_value": setting.maximum}
     if setting.kind == "integer":
-        return forms.IntegerField(
-            **limits,  # type: ignore[arg-type]  # of an integer both are integers
-            step_size=setting.step,  # type: ignore[arg-type]  # and so is the step
-            error_messages={"invalid": f"{setting.label} has to be a whole number."},
-            **common,
-        )
+        wrong = {"invalid": f"{setting.label} has to be a whole number."}
+        return forms.IntegerField(step_size=setting.step, error_messages=wrong, **common)  # type: ignore[arg-type]  # an integer's step is one
     widget = forms.NumberInput(attrs={"step": setting.step or "any"})
-    return forms.FloatField(
-        **limits,
-        widget=widget,
-        error_messages={"invalid": f"{setting.label} has to be a number."},
-        **common,
-    )
+    wrong = {"invalid": f"{setting.label} has to be a number."}
+    return forms.FloatField(widget=widget, error_messages=wrong, **common)
 
 
 def _by_text(values: Mapping[str, Any]) -> Callable[[Any], Any]:

@@ -143,18 +143,22 @@ class GenerateForm(forms.Form):
 
     @property
     def slots(self) -> list[SlotOnForm]:
+        """The places for files; those of a setting's rows stand in the rows."""
         mine = {slot.name for slot in self.chosen.slots}
-        needed = self.chosen.needed_slots
-        return [
-            SlotOnForm(
-                slot=slot,
-                field=self[slot.name],
-                files=self.kept.get(slot.name, ()),
-                is_needed=slot.name in needed,
-                is_taken=slot.name in mine,
-            )
-            for slot in self._shown_slots
-        ]
+        every = (slot for slot in self._shown_slots if slot.row is None or slot.name not in mine)
+        return [self._on_form(slot, is_taken=slot.name in mine) for slot in every]
+
+    def slots_of_row(self, setting: Setting, row: int) -> list[SlotOnForm]:
+        return [self._on_form(slot) for slot in setting.row_slots if slot.row == row]
+
+    def _on_form(self, slot: Slot, *, is_taken: bool = True) -> SlotOnForm:
+        return SlotOnForm(
+            slot=slot,
+            field=self[slot.name],
+            files=self.kept.get(slot.name, ()),
+            is_needed=slot.name in self.chosen.needed_slots,
+            is_taken=is_taken,
+        )
 
     @property
     def settings_fields(self) -> list[forms.BoundField]:
@@ -185,6 +189,12 @@ class GenerateForm(forms.Form):
     def price(self) -> Price | None:
         """What the form as it stands would cost; None where the price list is silent."""
         return self.mode.price(self._fields, inputs_in(self.kept, parent=self.earlier))
+
+    @property
+    def price_awaits(self) -> str:
+        """The file from whose length the price will follow; "" when nothing is awaited."""
+        awaited = {"audio": "recording", "video": "clip"}.get(str(self.mode.length), "")
+        return awaited if awaited and self.mode.prices and self.price is None else ""
 
     @property
     def conflict(self) -> str:
@@ -312,11 +322,11 @@ def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFi
     """The form's values, and the files in its slots, with which this video was made."""
     provider = PROVIDERS.get(video.provider)
     mode = provider.mode_of_type(video.generation_type) if provider else None
-    slots = {slot.field: slot.name for slot in mode.slots} if mode else {}
     kept: dict[str, list[InputFile]] = {}
     for given in video.inputs.select_related("video__user"):
-        if (name := slots.get(given.field)) and (file := input_again(given)):
-            kept.setdefault(name, []).append(file)
+        slot = mode.slot_at(given.field, given.position) if mode else None
+        if slot and (file := input_again(given)):
+            kept.setdefault(slot.name, []).append(file)
     return {"prompt": video.prompt, **video.parameters}, kept
 
 

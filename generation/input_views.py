@@ -95,7 +95,7 @@ def _form_with(slot: str, file: InputFile, video: Video, *, kind: str = "") -> H
     choices = offered()
     chosen = PROVIDERS.get(video.provider) or choices[0]
     provider = for_purpose(chosen, kind) if kind else taking(chosen, {slot})
-    query = {f"kept_{slot}": file.pk, "provider": provider.key, "parent": video.pk}
+    query = {f"kept_{slot}": str(file.pk), "provider": provider.key, "parent": str(video.pk)}
     return redirect(f"{reverse('generation:generate')}?{urlencode(query)}")
 
 

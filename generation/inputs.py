@@ -86,10 +86,7 @@ def keep_input(
     """
     thing = WORDS[MediaKind(slot.kind)]
     most = min(most_bytes(slot.kind), slot.most_bytes or most_bytes(slot.kind))
-    if size > most:
-        raise InputRefused(
-            f"This {thing} has {size / MEGABYTE:.0f} MB; the service takes {most / MEGABYTE:.0f} MB."
-        )
+    _refuse_size(size, most, thing)
     digest = _digest(upload)
     if known := InputFile.objects.for_user(user).filter(digest=digest, kind=slot.kind).first():
         if default_storage.exists(str(known.file)):
@@ -113,17 +110,19 @@ def refuse_what_does_not_fit(slot: Slot, file: InputFile | VideoInput) -> None:
         raise InputRefused(
             f"{slot.label} takes a {thing}; this is a {WORDS[MediaKind(file.kind)]}."
         )
-    size = file.size if isinstance(file, InputFile) else 0
-    if slot.most_bytes and size > slot.most_bytes:
-        most = slot.most_bytes / MEGABYTE
-        raise InputRefused(
-            f"This {thing} has {size / MEGABYTE:.0f} MB; the service takes {most:.0f} MB."
-        )
+    if slot.most_bytes and isinstance(file, InputFile):
+        _refuse_size(file.size, slot.most_bytes, thing)
     if slot.media_types and slot.kind != MediaKind.IMAGE and not _is_taken(file.media_type, slot):
         taken = ", ".join(sorted({_spoken(each) for each in slot.media_types}))
         raise InputRefused(f"The service takes {taken} here; this is {_spoken(file.media_type)}.")
     _refuse_sides(slot, file, thing)
     _refuse_length(slot, file, thing)
+
+
+def _refuse_size(size: int, most: int, thing: str) -> None:
+    if size > most:
+        had, takes = size / MEGABYTE, most / MEGABYTE
+        raise InputRefused(f"This {thing} has {had:.0f} MB; the service takes {takes:.0f} MB.")
 
 
 def _refuse_sides(slot: Slot, file: InputFile | VideoInput, thing: str) -> None:

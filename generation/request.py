@@ -145,7 +145,9 @@ class GenerationRequest:
                 "digest": file.digest,
             }
             for slot in self.mode.slots
-            for position, file in enumerate(self.files.get(slot.name, ()))
+            for position, file in enumerate(
+                self.files.get(slot.name, ()), start=slot.first_position
+            )
         ]
 
 
@@ -236,7 +238,12 @@ def _objection_to(prompt: str, *, provider: Provider, mode: Mode) -> str:
 
 def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
     """What does not go together among these settings, before anything else is known; "" if all."""
-    every = {slot.name: [PLACEHOLDER_URL] for slot in mode.slots}
+    rows = {s.field: len(values.get(s.name) or ()) for s in mode.settings if s.row_slots}
+    every = {
+        slot.name: [PLACEHOLDER_URL]
+        for slot in mode.slots
+        if slot.row is None or slot.row < rows[slot.field]
+    }
     # With all files there, what is left to object to is about the settings.
     fields = mode.input_for(prompt="prompt", values=values, urls=every, source_task="task")
     error = mode.error_in(fields)
@@ -248,13 +255,16 @@ def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
 def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> dict[str, str]:
     """What the schema objects to, as a sentence at the setting or the files it is about."""
     for setting in mode.settings:
-        if setting.field == error.field and setting.part in {"", error.part}:
+        is_about_it = setting.field == error.field and setting.part in {"", error.part}
+        if is_about_it and error.rule == "required":
+            return {setting.name: f"{setting.label}: something is missing in one of the rows."}
+        if is_about_it:
             return {setting.name: _sentence(setting.label, error, setting.words_for)}
         is_missing = error.rule == "required" and setting.field in error.limit
         if is_missing and values.get(setting.name) is None:
             return {setting.name: f"Please fill in: {setting.label.lower()}."}
     for slot in mode.slots:
-        if slot.field == error.field:
+        if slot.field == error.field and slot.row is None:
             return {slot.name: _sentence(slot.label, error)}
     if error.rule == "anyOf" and (labels := _labels_named_in(error, mode=mode)):
         return {"": f"Choose something for {' or '.join(labels)}."}
@@ -265,7 +275,8 @@ def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> 
 
 def _labels_named_in(error: Violation, *, mode: Mode) -> list[str]:
     named = {field for entry in error.limit for field in entry.get("required", ())}
-    return [f"“{each.label}”" for each in (*mode.slots, *mode.settings) if each.field in named]
+    labels = {s.field: s.label for s in mode.slots} | {s.field: s.label for s in mode.settings}
+    return [f"“{label}”" for field, label in labels.items() if field in named]
 
 
 def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:

@@ -5,6 +5,7 @@ x-name       what we call the field everywhere else (KIE.AI's n_frames is our du
 x-label, x-help   what people read
 x-words      what people read for single values ("-1": "As the model likes")
 x-more       the field stands under "More settings"
+x-when       the field counts only while that switch (our name) is on
 x-hidden     the field is never asked for; its default, if any, is sent
 x-same-as    sent with the value of that other field
 x-source     the field takes the id of the earlier task that this one goes on from
@@ -23,11 +24,12 @@ import fastjsonschema
 
 type Schema = Mapping[str, Any]
 type Kind = Literal["choice", "boolean", "integer", "number", "text", "lines", "rows"]
-type Media = Literal["image", "video", "audio"]
 
 # A text of a request that is no prompt.
 MOST_TEXT = 2000
 MEGABYTE = 1024 * 1024
+# More files than any row of a field has.
+FILES_A_ROW = 100
 # Fields that are no settings: said elsewhere, filled in, or never asked for.
 NOT_ASKED = {"const", "x-media", "x-same-as", "x-source", "x-hidden"}
 
@@ -52,6 +54,23 @@ class Setting:
     # What each row has, where the setting is a list of rows.
     columns: tuple["Setting", ...] = ()
 
+    @cached_property
+    def row_slots(self) -> tuple["Slot", ...]:
+        """The places for files in its rows, row by row."""
+        return tuple(
+            Slot(
+                name=f"{self.name}_{number}",
+                field=self.field,
+                schema={**facts, "x-label": f"{facts['x-label']}, {number}"},
+                is_required=False,
+                row=number - 1,
+                part=part,
+            )
+            for number in range(1, self.most + 1)
+            for part, facts in self.schema.get("items", {}).get("properties", {}).items()
+            if "x-media" in facts and self.columns
+        )
+
     @property
     def label(self) -> str:
         label: str = self.schema["x-label"]
@@ -65,6 +84,12 @@ class Setting:
     @property
     def is_more(self) -> bool:
         return bool(self.schema.get("x-more"))
+
+    @property
+    def when(self) -> str:
+        """The switch without which it does not count; "" for none."""
+        name: str = self.schema.get("x-when", "")
+        return name
 
     @property
     def default(self) -> Any:
@@ -122,12 +147,22 @@ class Setting:
         return text[:1].upper() + text[1:]
 
     def accepts(self, value: Any) -> bool:
-        """Could this value have been chosen here?"""
+        """Could this value have been chosen here? Files of rows are chosen elsewhere."""
+        if self.row_slots:
+            return isinstance(value, list) and all(self._is_row(row) for row in value)
         try:
             self._validate(value)
         except fastjsonschema.JsonSchemaValueException:
             return False
         return not isinstance(value, str) or len(value) <= self.longest
+
+    def _is_row(self, row: Any) -> bool:
+        names = {column.name for column in self.columns}
+        return (
+            isinstance(row, Mapping)
+            and row.keys() <= names
+            and all(column.accepts(row.get(column.name)) for column in self.columns)
+        )
 
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
@@ -142,10 +177,14 @@ class Slot:
     field: str  # KIE.AI's
     schema: Schema
     is_required: bool
+    # Where it is one of a list of rows: which row's, from 0 on, and which part of it.
+    row: int | None = None
+    part: str = ""
 
     @property
-    def kind(self) -> Media:
-        kind: Media = self.schema["x-media"]
+    def kind(self) -> str:
+        """ "image", "video" or "audio"."""
+        kind: str = self.schema["x-media"]
         return kind
 
     @property
@@ -194,6 +233,11 @@ class Slot:
         """How long a clip or sound may be, from and to."""
         return _pair(self.schema.get("x-duration-s"))
 
+    @property
+    def first_position(self) -> int:
+        """Where its files begin among those of its field: rows follow each other."""
+        return FILES_A_ROW * (self.row or 0)
+
     def as_sent(self, urls: list[str], parts: Mapping[str, Any]) -> Any:
         """These addresses as the field wants them; `parts` stand beside each in its entry."""
         if not self.is_list:
@@ -226,8 +270,8 @@ def settings_in(schema: Schema) -> tuple[Setting, ...]:
 
 
 def slots_in(schema: Schema) -> tuple[Slot, ...]:
-    """What a video can be made from, in the schema's order."""
-    return tuple(
+    """What a video can be made from: whole fields in the schema's order, then those of rows."""
+    whole = tuple(
         Slot(
             name=facts["x-name"],
             field=field,
@@ -237,6 +281,7 @@ def slots_in(schema: Schema) -> tuple[Slot, ...]:
         for field, facts in schema["properties"].items()
         if "x-media" in facts and "x-hidden" not in facts
     )
+    return whole + tuple(slot for each in settings_in(schema) for slot in each.row_slots)
 
 
 def violation_of(error: fastjsonschema.JsonSchemaValueException) -> Violation:
@@ -270,7 +315,9 @@ def _setting(field: str, schema: Schema) -> Setting:
         name=schema.get("x-name", field),
         field=field,
         schema=schema,
-        columns=tuple(_setting(name, facts) for name, facts in columns.items()),
+        columns=tuple(
+            _setting(name, facts) for name, facts in columns.items() if not NOT_ASKED & facts.keys()
+        ),
     )
 
 

@@ -191,10 +191,9 @@ def _mode_of(video: Video) -> Mode:
 
 def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
     """KIE.AI's fields, with addresses at which KIE.AI finds the files. Uploads are free."""
-    slots = {slot.field: slot for slot in mode.slots}
     urls: defaultdict[str, list[str]] = defaultdict(list)
     for given in video.inputs.all():
-        slot = slots.get(given.field)
+        slot = mode.slot_at(given.field, given.position)
         try:
             content, media_type, ending = content_for(slot, given)
             name = f"{video.pk.hex}-{given.field}-{given.position}.{ending}"

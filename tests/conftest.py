@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import shutil
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -142,21 +143,25 @@ def kie_client():
     return KieClient.from_settings()
 
 
-@pytest.fixture
-def sandbox(tmp_path, settings):
+@contextmanager
+def running_sandbox(folder, settings, **options):
     """A KIE.AI of our own over real HTTP, in place of the real one."""
+    usual = {"seconds": 1.0, "create_rate": (1000, 1.0), "status_rate": (1000, 1.0)}
     server = Sandbox(
-        folder=tmp_path / "sandbox",
-        api_key=settings.KIE_API_KEY,
-        refusal_of=refusal_of,
-        seconds=1.0,
-        create_rate=(1000, 1.0),
-        status_rate=(1000, 1.0),
+        folder=folder, api_key=settings.KIE_API_KEY, refusal_of=refusal_of, **usual | options
     )
     server.start()
     settings.KIE_API_BASE_URL = settings.KIE_UPLOAD_BASE_URL = server.url
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def sandbox(tmp_path, settings):
+    with running_sandbox(tmp_path / "sandbox", settings) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

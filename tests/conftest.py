@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import shutil
+import wave
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -187,11 +188,27 @@ def picture_bytes(width=64, height=48, *, kind="PNG", **options):
     return content.getvalue()
 
 
-def kept_input(user, slot="image", content=None, *, name="kite.png"):
+def sound_bytes(seconds=4.0):
+    """Silence, as a WAV."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * int(8000 * seconds)))
+    return content.getvalue()
+
+
+def kept_input(user, slot="image", content=None, *, name="kite.png", provider=None):
     """A file of this person's library, handed in for that slot."""
     content = picture_bytes(320, 180) if content is None else content
-    upload = io.BytesIO(content)
-    return keep_input(upload, size=len(content), slot=slot_named(slot), user=user, name=name)
+    return keep_input(
+        io.BytesIO(content),
+        size=len(content),
+        slot=slot_named(slot, provider=provider),
+        user=user,
+        name=name,
+    )
 
 
 def make_clip(path, *, seconds=1.0, size=(320, 180), fps=12):

@@ -1,8 +1,5 @@
 """Every model that is offered, from a click to a file, over real HTTP against the sandbox."""
 
-import io
-import wave
-
 import pytest
 import requests
 from django.utils.timezone import now
@@ -13,7 +10,7 @@ from generation.kie.client import KieClient
 from generation.polling import poll_due_videos
 from generation.request import GenerationRequest
 from generation.submission import send_queued_videos, submit_video
-from tests.conftest import kept_input, make_clip, picture_bytes, running_sandbox
+from tests.conftest import kept_input, make_clip, picture_bytes, running_sandbox, sound_bytes
 from tests.generation.every_model import (
     MODES,
     ROWS,
@@ -41,16 +38,6 @@ def sandbox(tmp_path, settings, clip_path):
         yield server
 
 
-def sound_bytes(seconds=4):
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(16_000 * seconds))
-    return content.getvalue()
-
-
 @pytest.fixture
 def make(alice, clip_path):
     """Submits the usual video of a mode, with as few files as it needs."""
@@ -67,7 +54,10 @@ def make(alice, clip_path):
             provider=provider,
             prompt="a red kite",
             values=usual_values(mode),
-            files={s.name: [kept_input(alice, s.name, contents[s.kind])] for s in slots},
+            files={
+                slot.name: [kept_input(alice, slot.name, contents[slot.kind], provider=provider)]
+                for slot in slots
+            },
             parent=parent,
         )
         return submit_video(user=alice, request=request, client=KieClient.from_settings())

@@ -18,6 +18,7 @@ FLOORS = (
         "generation.urls",
         "generation.admin",
         "generation.management",
+        "generation.templatetags",
     ),
     ("generation.tasks",),
     (
@@ -28,6 +29,7 @@ FLOORS = (
         "generation.sweeping",
     ),
     ("generation.recording", "generation.asking", "generation.acceptance", "generation.download"),
+    ("generation.balance", "generation.limits"),
     ("generation.outage",),
     (
         "generation.forms",

@@ -118,13 +118,14 @@ class Spent:
 def spend(request: StudioRequest) -> HttpResponse:
     """This month, and the chosen time: in all, by day, by service and, for who may, by person."""
     sees_all = _sees_everyone(request.user)
-    videos, month = _visible_to(request.user), Period.this_month()
+    videos, this_month = _visible_to(request.user), Period.this_month()
     period = Period.asked_for(request.GET)
     chosen = period.of(videos)
     by_time = TruncMonth if period.is_long else TruncDate
     days = chosen.annotate(day=by_time("created_at", tzinfo=UTC, output_field=DateField()))
     context = {
-        "month": _total(month.of(videos)),
+        "this_month": this_month,
+        "month": _total(this_month.of(videos)),
         "period": period,
         "ranges": _ranges(now().date()),
         "total": _total(chosen),

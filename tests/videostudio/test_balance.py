@@ -28,7 +28,7 @@ def test_every_page_shows_it_in_credits_and_says_as_of_when(alice_client, path):
 
     page = shown(alice_client, path)
 
-    assert '1,812<span class="unit">credits</span>' in page
+    assert '1,812 <span class="unit">credits</span>' in page
     assert f"$9.06 left at KIE.AI, as of {now().day} {now():%b %Y}" in page
 
 

@@ -77,7 +77,7 @@ def test_large_sums_and_long_names_fit(page, studio, spent, theme, width):
     examine(page, f"{studio.url}/spend/")
 
 
-@pytest.mark.parametrize("credits", [12, 150, 10_000])
+@pytest.mark.parametrize("credits", [12, 150, 100_000])
 @pytest.mark.parametrize("minutes", [0, 42])
 def test_the_header_holds_it_in_every_width(page, studio, signed_in, settings, credits, minutes):
     settings.IS_SANDBOX = True
@@ -87,7 +87,7 @@ def test_the_header_holds_it_in_every_width(page, studio, signed_in, settings, c
     team.user_set.add(signed_in)
     SpendingLimit.objects.create(group=team, videos_per_day=0)
 
-    for width in (360, 420, 480, 560, 640, 700, 768, 860, 920, 1440):
+    for width in (360, 420, 480, 520, 560, 640, 700, 768, 860, 920, 1024, 1440):
         page.set_viewport_size({"width": width, "height": 800})
         examine(page, f"{studio.url}/accounts/profile/")
         overlaps = page.evaluate(

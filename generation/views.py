@@ -17,6 +17,7 @@ from generation import tasks
 from generation.catalogue import PURPOSES, Provider, for_purpose, offered, taking
 from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.kie.client import KieClient
+from generation.limits import LimitReached
 from generation.polling import poll_due_videos
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
@@ -72,13 +73,14 @@ def _submit(request: StudioRequest) -> HttpResponse:
             client=KieClient.from_settings(),
             idempotency_key=form.cleaned_data["idempotency_key"],
         )
-    except VideoRefused as refusal:
+    except (VideoRefused, LimitReached) as refusal:
         form.add_error(None, refusal.user_message)
         return _show(request, form, status=422)
     except KeyUsedForAnother:
         form.use_new_key()
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
+    tasks.nudge_balance()
     if video.stage == Video.Stage.SUBMITTING:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.
@@ -176,6 +178,7 @@ def refresh(request: StudioRequest) -> HttpResponse:
         )
         if report.finished:
             tasks.nudge(tasks.archive_videos)
+            tasks.nudge_balance()
     if request.htmx:
         # The page then asks for what changed, by the way it always does.
         return HttpResponse(status=204, headers={"HX-Trigger": "refreshed"})

@@ -32,6 +32,7 @@ FLOORS = (
         "generation.sweeping",
     ),
     ("generation.recording", "generation.asking", "generation.acceptance", "generation.download"),
+    ("generation.balance", "generation.limits"),
     ("generation.outage",),
     (
         "generation.forms",

@@ -32,6 +32,7 @@ from tests.conftest import (
     VEO_GENERATE,
     VEO_RECORD,
     example,
+    picture_bytes,
 )
 
 MARKET, VEO = FAMILIES["market"], FAMILIES["veo"]
@@ -965,3 +966,23 @@ def test_too_many_questions_to_the_catalogue_may_be_asked_later(kie, kie_client)
     kie.get(f"{KIE}/models", json=example("error_rate_limited_429"))
 
     assert type(kie_error(kie_client.fetch_models)) is KieNotSent
+
+
+class Watched(io.BytesIO):
+    """A file that remembers how much of it was wanted at once."""
+
+    most = 0
+
+    def read(self, size=-1):
+        chunk = super().read(size)
+        self.most = max(self.most, len(chunk))
+        return chunk
+
+
+def test_a_large_file_is_handed_over_piece_by_piece(sandbox):
+    file = Watched(picture_bytes() + b"\0" * 8_000_000)
+
+    address = KieClient.from_settings().upload(file, name="large.png", media_type="image/png")
+
+    assert requests.get(address, timeout=10).headers["Content-Length"] == str(len(file.getvalue()))
+    assert file.most < 1_000_000

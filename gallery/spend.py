@@ -20,7 +20,8 @@ from django.views.decorators.http import require_safe
 
 from gallery.costs import BASIS, CONSUMED, ESTIMATED, SUMS
 from gallery.models import Video, VideoQuerySet
-from gallery.templatetags.cards import USD_PER_CREDIT, service
+from gallery.services import name_of
+from gallery.templatetags.cards import USD_PER_CREDIT
 from videostudio.http import StudioRequest
 from videostudio.models import User
 
@@ -216,7 +217,7 @@ def _lines(videos: VideoQuerySet) -> Iterator[str]:
                 (
                     row.created_at.isoformat(timespec="seconds"),
                     row.user__username,
-                    service(row.provider),
+                    name_of(row.provider),
                     row.model,
                     row.generation_type,
                     row.status,

@@ -163,8 +163,8 @@ def copy_streams(source: Path, target: Path, recording: Recording) -> float:
                 stream.metadata.clear()
             begins, ends = inf, -inf
             for packet in given.demux(wanted):
-                # The last one of each stream is empty.
-                if not packet.size or packet.time_base is None:
+                # The last one of each stream is empty; that of a file that was cut off is torn.
+                if not packet.size or packet.is_corrupt or packet.time_base is None:
                     continue
                 # Some containers give only one of the two for a picture.
                 at = packet.dts if packet.pts is None else packet.pts

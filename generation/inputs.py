@@ -29,6 +29,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gallery.models import InputFile, MediaKind, Video, VideoInput
 from generation.clip import NotPlayable, copy_streams, frame_at, inspect_recording
 from generation.schema import MEGABYTE, Slot
+from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ def _copy_of(video: Video) -> Iterator[Path]:
         try:
             with video.file.open("rb") as stored, path.open("wb") as copy:
                 shutil.copyfileobj(stored, copy, CHUNK_BYTES)
-        except OSError as error:
+        except STORAGE_ERRORS as error:
             logger.warning("video_not_readable video=%s: %s", video.pk, type(error).__name__)
             raise InputRefused("The file of this video cannot be read now.") from None
         yield path
@@ -409,7 +410,7 @@ def _store(stripped: Stripped, *, slot: Slot, user: User, name: str, digest: str
         default_storage.save(str(entry.file), stripped.content)
         if stripped.preview:
             default_storage.save(str(entry.preview), ContentFile(stripped.preview))
-    except OSError as error:
+    except STORAGE_ERRORS as error:
         thing = WORDS[MediaKind(slot.kind)]
         logger.exception("input_not_stored user=%s kind=%s", user.pk, slot.kind)
         raise InputRefused(NOT_STORED.format(thing=thing)) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils.timezone import now
 from PIL import Image, PngImagePlugin
 
@@ -747,7 +747,7 @@ def test_a_full_disk_is_said_in_a_sentence(keep, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(default_storage, "save", full)
+    monkeypatch.setattr(FileSystemStorage, "save", full)
 
     with pytest.raises(InputRefused, match="could not store the picture"):
         keep(picture_bytes())

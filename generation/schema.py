@@ -139,7 +139,8 @@ class Setting:
         """This value as people read it."""
         if isinstance(value, bool):
             return "on" if value else "off"
-        text = str(value)
+        # Of rows and lines: how many.
+        text = str(len(value) if isinstance(value, list) else value)
         if words := self.schema.get("x-words", {}).get(text):
             return str(words)
         if self.name in {"duration", "extend_seconds"}:

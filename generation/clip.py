@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,147 @@ def _poster(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "WEBP", quality=80)
     return content.getvalue()
+
+
+# --- What people hand in --------------------------------------------------------------------
+
+# FFmpeg's name of a container -> its media type, the ending of its name, and its own muxer.
+CONTAINERS = {
+    "mp4": ("video/mp4", "mp4", "mp4"),
+    "mov": ("video/quicktime", "mov", "mov"),
+    "matroska": ("video/x-matroska", "mkv", "matroska"),
+    "webm": ("video/webm", "webm", "webm"),
+}
+SOUNDS = {
+    "mp3": ("audio/mpeg", "mp3", "mp3"),
+    "wav": ("audio/wav", "wav", "wav"),
+    "mp4": ("audio/mp4", "m4a", "ipod"),
+    "mov": ("audio/mp4", "m4a", "ipod"),
+    "aac": ("audio/aac", "aac", "adts"),
+    "ogg": ("audio/ogg", "ogg", "ogg"),
+    "flac": ("audio/flac", "flac", "flac"),
+}
+# Turns in degrees, against the clock.
+QUARTERS = {-270, -180, -90, 90, 180, 270}
+OF_THE_WEB = {"vp8", "vp9", "av1", "opus", "vorbis"}
+# Of one picture: 8K. More would not fit into memory a few times over, as decoding wants it.
+MOST_PIXELS = 7680 * 4320
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a clip or sound that somebody hands in holds."""
+
+    media_type: str
+    ending: str
+    muxer: str
+    width: int | None = None
+    height: int | None = None
+    picture: Image.Image | None = None  # its first frame
+
+
+def inspect_recording(path: Path, *, with_video: bool) -> Recording:
+    """What kind of clip or sound this is, by its content; its beginning is decoded.
+
+    Raises NotPlayable.
+    """
+    import av
+
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            known = (CONTAINERS if with_video else SOUNDS).get(_container_name(container))
+            streams = container.streams.video if with_video else container.streams.audio
+            if known is None or not streams:
+                raise NotPlayable(f"a file of format {container.format.name}")
+            sizes = [each.width * each.height for each in container.streams.video]
+            if with_video and max(sizes) > MOST_PIXELS:
+                raise NotPlayable(f"pictures of {max(sizes)} pixels")
+            first = next(container.decode(streams[0]))
+            picture = _upright(first) if isinstance(first, av.VideoFrame) else None
+            media_type, ending, muxer = known
+            return Recording(
+                media_type=media_type,
+                ending=ending,
+                muxer=muxer,
+                width=picture.width if picture else None,
+                height=picture.height if picture else None,
+                picture=picture,
+            )
+    except (av.FFmpegError, StopIteration, IndexError, ValueError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def copy_streams(source: Path, target: Path, recording: Recording) -> float:
+    """The sound, and a clip's pictures, as they are, in a container with nothing beside them.
+
+    Returns how many seconds there are: what a container says about that may be wrong or missing.
+    Raises NotPlayable.
+    """
+    import av
+
+    fast = {"movflags": "+faststart"} if recording.muxer in {"mp4", "mov", "ipod"} else {}
+    try:
+        with (
+            av.open(str(source), options={"protocol_whitelist": "file"}) as given,
+            av.open(str(target), "w", format=recording.muxer, options=fast) as made,
+        ):
+            wanted: list[Any] = [*given.streams.audio[:1]]
+            wanted += given.streams.video[:1] if recording.width else ()
+            copies = {stream.index: made.add_stream_from_template(stream) for stream in wanted}
+            for stream in copies.values():
+                stream.metadata.clear()
+            begins, ends = inf, -inf
+            for packet in given.demux(wanted):
+                # The last one of each stream is empty; that of a file that was cut off is torn.
+                if not packet.size or packet.is_corrupt or packet.time_base is None:
+                    continue
+                # Some containers give only one of the two for a picture.
+                at = packet.dts if packet.pts is None else packet.pts
+                begins = min(begins, float((at or 0) * packet.time_base))
+                ends = max(ends, float(((at or 0) + (packet.duration or 0)) * packet.time_base))
+                packet.stream = copies[packet.stream.index]
+                made.mux(packet)
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+    if ends <= begins:
+        raise NotPlayable("it lasts no time")
+    return ends - begins
+
+
+def frame_at(path: Path, seconds: float | None) -> Image.Image:
+    """The frame that is shown at that moment; the last one for None. Raises NotPlayable."""
+    import av
+
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            stream = container.streams.video[0]
+            length = (container.duration or 0) / av.time_base
+            wanted = length if seconds is None else min(max(seconds, 0.0), length)
+            container.seek(int(max(wanted - 1, 0) * av.time_base))
+            frame = None
+            for each in container.decode(stream):
+                if frame is not None and each.time is not None and each.time > wanted:
+                    break
+                frame = each
+            if frame is None:
+                raise NotPlayable("no frame at that moment")
+            return _upright(frame)
+    except (av.FFmpegError, IndexError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def _upright(frame: Any) -> Image.Image:
+    """The frame as players show it: telephones film on their side and say so beside it."""
+    image: Image.Image = frame.to_image()
+    return image.rotate(frame.rotation, expand=True) if frame.rotation in QUARTERS else image
+
+
+def _container_name(container: Any) -> str:
+    names = set(container.format.name.split(","))
+    if "webm" in names:
+        codecs = {stream.codec_context.name.removeprefix("lib") for stream in container.streams}
+        return "webm" if codecs <= OF_THE_WEB else "matroska"
+    if "mp4" in names:
+        brand = container.metadata.get("major_brand", "").strip()
+        return "mov" if brand == "qt" else "mp4"
+    return str(container.format.name)

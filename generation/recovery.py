@@ -224,15 +224,16 @@ def _columns(request: TaskRequest) -> dict[str, Any]:
         provider, mode = choice
         values = mode.values_in(request.fields)
         fields = mode.input_for(prompt="", values=values)
-        price = mode.price(fields)
+        price, seconds = mode.price(fields), mode.seconds_of(fields)
         return {
             "provider": provider.key,
             "model": mode.model,
             "generation_type": mode.generation_type,
             "parameters": values,
             "aspect_ratio": str(values.get("aspect_ratio") or ""),
-            "duration": mode.seconds_of(fields),
+            "duration": round(seconds) if seconds else None,
             "cost_estimated": price.credits if price else None,
+            "price_as_of": price.as_of if price else None,
         }
     model = request.model or "unknown"
     has_picture = any("image" in name or "frame" in name for name in request.fields)

@@ -14,10 +14,14 @@ PACKAGES = ("videostudio", "gallery", "generation")
 FLOORS = (
     (
         "generation.views",
+        "generation.input_views",
+        "generation.templatetags",
         "generation.webhooks",
         "generation.urls",
         "generation.admin",
         "generation.management",
+        "generation.apps",
+        "generation.checks",
     ),
     ("generation.tasks",),
     (
@@ -28,12 +32,17 @@ FLOORS = (
         "generation.sweeping",
     ),
     ("generation.recording", "generation.asking", "generation.acceptance", "generation.download"),
+    ("generation.balance", "generation.limits"),
     ("generation.outage",),
     (
         "generation.forms",
+        "generation.fields",
         "generation.request",
-        "generation.pictures",
+        "generation.inputs",
+        "generation.carrying",
         "generation.catalogue",
+        "generation.prices",
+        "generation.schema",
         "generation.callbacks",
         "generation.public_web",
         "generation.failures",

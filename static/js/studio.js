@@ -384,14 +384,10 @@ if (toasts) {
 /* --- 5 Form --------------------------------------------------------------------------------- */
 
 const MOST_PICTURE_BYTES = 10 * 1024 * 1024;
-const draftKey = `draft:${document.body.dataset.user}`;
 let preview = "";
 
 /** The form as it came from the server, also after each swap. */
 function prepareForm(form, { isSwapped }) {
-  const prompt = find("#id_prompt", form);
-  if (!isSwapped && !prompt.value) prompt.value = read(draftKey);
-  if (isSwapped && !find("[aria-invalid], [role=alert]", form)) keep(draftKey, "");
   count();
   const kept = find(".kept img", form);
   if (kept && preview) {
@@ -472,9 +468,7 @@ document.addEventListener("input", ({ target }) => {
     target.removeAttribute("aria-invalid");
     document.getElementById(`${target.id}_error`)?.remove();
   }
-  if (target.id !== "id_prompt") return;
-  count();
-  keep(draftKey, target.value);
+  if (target.id === "id_prompt") count();
 });
 document.addEventListener("change", ({ target }) => {
   if (target.id === "id_image") showPicture();
@@ -518,23 +512,6 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   // What was wrong with the picture was said about another service.
   find("#id_image_error")?.remove();
 });
-
-function keep(key, text) {
-  try {
-    if (text) sessionStorage.setItem(key, text);
-    else sessionStorage.removeItem(key);
-  } catch {
-    // Storage is closed to us: the page itself still holds the text.
-  }
-}
-
-function read(key) {
-  try {
-    return sessionStorage.getItem(key) ?? "";
-  } catch {
-    return "";
-  }
-}
 
 /* --- 6 Small things ------------------------------------------------------------------------- */
 
@@ -594,7 +571,6 @@ document.addEventListener("keydown", (event) => {
   menu.open = false;
   find("summary", menu).focus();
 });
-find("#sign-out")?.addEventListener("submit", () => keep(draftKey, ""));
 
 function prepare(root) {
   if (navigator.clipboard) for (const button of findAll("[data-copy]", root)) button.hidden = false;

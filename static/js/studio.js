@@ -495,7 +495,7 @@ for (const name of ["dragover", "drop"]) {
 }
 document.addEventListener("dragleave", () => find(".drop")?.classList.remove("is-over"));
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
   const submit = event.target.closest?.("#generate-form") && find("#submit");
   if (submit && !submit.disabled) submit.form.requestSubmit(submit);
 });

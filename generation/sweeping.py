@@ -15,6 +15,7 @@ from django.utils.timezone import now
 
 from gallery.models import Video, VideoInput, VideoResult
 from generation.download import sweep_parts
+from generation.models import Preset
 from generation.storage import STORAGE_ERRORS
 
 logger = logging.getLogger(__name__)
@@ -64,8 +65,17 @@ def _sweep_inputs() -> int:
     for folder in _folders_in("inputs"):
         names = _files_in(f"inputs/{folder}")
         names -= set(VideoInput.objects.filter(file__in=names).values_list("file", flat=True))
+        names -= _kept_for_presets(folder)
         swept += _remove(name for name in names if _is_old(name))
     return swept
+
+
+def _kept_for_presets(folder: str) -> set[str]:
+    """The pictures that the presets of this folder's owner hold."""
+    if not folder.isdecimal():
+        return set()
+    presets = Preset.objects.filter(user_id=folder)
+    return {name for names in presets.values_list("pictures", flat=True) for name in names}
 
 
 def sweep_orphans(*, hour: int | None = None) -> int:

@@ -17,8 +17,10 @@ from generation import tasks
 from generation.catalogue import Provider, offered
 from generation.forms import GenerateForm, filled_in_from
 from generation.kie.client import KieClient
+from generation.models import Preset
 from generation.pictures import Picture
 from generation.polling import poll_due_videos
+from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
 from videostudio.http import StudioRequest
@@ -84,9 +86,13 @@ def _submit(request: StudioRequest) -> HttpResponse:
 
 
 def _form_to_show(request: StudioRequest) -> GenerateForm:
-    """For `?provider=`, filled in from `?from=` and with what stands in the form already."""
+    """For `?provider=`, filled in from `?from=` or `?preset=` and with what stands in the form."""
     typed = request.GET.dict()
     source = typed.pop("from", "")
+    if "preset" in typed:
+        key, values = values_of_preset(_preset(request, typed.pop("preset")))
+        provider = _offered_or_first(typed.get("provider", key))
+        return GenerateForm.holding(values | typed, user=request.user, provider=provider)
     if source and "provider" not in typed:
         return _form_from(request, _source(request, source))
     values = filled_in_from(_source(request, source)) if source else {}
@@ -107,6 +113,13 @@ def _source(request: StudioRequest, text: str) -> Video:
         return get_object_or_404(Video.objects.for_user(request.user), pk=uuid.UUID(text))
     except ValueError:
         raise Http404("There is no such video.") from None
+
+
+def _preset(request: StudioRequest, text: str) -> Preset:
+    try:
+        return get_object_or_404(Preset.objects.for_user(request.user), pk=int(text))
+    except ValueError:
+        raise Http404("There is no such preset.") from None
 
 
 def _chosen(query: QueryDict) -> Provider:

@@ -14,6 +14,8 @@ PACKAGES = ("videostudio", "gallery", "generation")
 FLOORS = (
     (
         "generation.views",
+        "generation.prompt_views",
+        "generation.templatetags",
         "generation.webhooks",
         "generation.urls",
         "generation.admin",
@@ -32,6 +34,8 @@ FLOORS = (
     (
         "generation.forms",
         "generation.request",
+        "generation.prompts",
+        "generation.presets",
         "generation.pictures",
         "generation.catalogue",
         "generation.callbacks",

@@ -55,6 +55,11 @@ dialog?.addEventListener("click", (event) => {
 dialog?.addEventListener("keydown", (event) => {
   const search = find("#past-search", dialog);
   if (!search || event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.key === "Escape") {
+    // A search field would empty itself first.
+    event.preventDefault();
+    dialog.close();
+  }
   const places = [search, ...entries()];
   const at = places.indexOf(document.activeElement);
   if (at < 0) return;
@@ -94,13 +99,19 @@ function choose(text) {
   if (typed.trim() && typed !== text) toast("Prompt replaced", "Undo", () => goTo(place, typed));
 }
 
+// Browsers insert line by line, and lay the page out after each: hundreds would take seconds.
+const MOST_UNDOABLE_LINES = 60;
+
 /** Put a text into the prompt so that the browser's own undo takes it back. */
 function write(text) {
   const prompt = promptField();
   prompt.focus();
   prompt.select();
-  const isDone = text ? document.execCommand("insertText", false, text) : document.execCommand("delete");
-  if (isDone && prompt.value === text) return;
+  if (text.split("\n").length <= MOST_UNDOABLE_LINES) {
+    if (text) document.execCommand("insertText", false, text);
+    else document.execCommand("delete");
+  }
+  if (prompt.value === text) return;
   prompt.value = text;
   prompt.dispatchEvent(new Event("input", { bubbles: true }));
 }
@@ -143,9 +154,12 @@ async function step(by) {
 function sayPlace(place) {
   const words = find("#prompt-walk");
   if (!words) return;
-  if (place < 0) words.textContent = "";
-  else if (place >= walk.texts.length) words.textContent = place > 1 ? "No older one" : "None yet";
-  else words.textContent = place ? `${place} back` : "";
+  words.replaceChildren();
+  if (place >= walk.texts.length) words.append(place > 1 ? "No older one" : "None yet");
+  else if (place > 0) {
+    const whatFor = make("span", { className: "visually-hidden", textContent: "Earlier prompt, " });
+    words.append(whatFor, `${place} back`);
+  }
 }
 
 async function askForOlder() {
@@ -250,7 +264,8 @@ document.addEventListener("submit", ({ target }) => {
 });
 
 document.addEventListener("htmx:afterSettle", ({ target, detail }) => {
-  if (target.id === "settings") keepDraft();
+  // Another service's settings, or a picture that has arrived.
+  if (target.parentElement?.closest("#generate-form")) keepDraft();
   if (target.id !== "generate-form" || !detail.requestConfig) return;
   const { verb, parameters } = detail.requestConfig;
   const sent = parameters.idempotency_key;

@@ -78,7 +78,7 @@ dialog?.addEventListener("keydown", (event) => {
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   const search = find("#past-search");
-  if (detail.target.id !== "past-prompts" || !search) return;
+  if (detail.target?.id !== "past-prompts" || !search) return;
   search.dataset.answered = detail.requestConfig.parameters.q.trim();
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {

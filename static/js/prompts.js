@@ -27,11 +27,10 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 document.addEventListener("htmx:afterSettle", ({ detail, target }) => {
   if (!sheet || target !== sheet || detail.target !== sheet || !sheet.childElementCount) return;
   if (!dialog.open) dialog.showModal();
-  const first = find("[aria-invalid=true], [autofocus]", sheet);
-  // Where a keyboard slides in, it covers the list that one came for.
-  const wantsKeyboard = !first && !matchMedia("(pointer: coarse)").matches;
-  const place = first ?? (wantsKeyboard && find("#past-search", sheet)) ?? null;
-  (place || find("#sheet-title", sheet)).focus();
+  // Where a keyboard slides in, it would cover the list that one came for.
+  const search = matchMedia("(pointer: coarse)").matches ? null : find("#past-search", sheet);
+  const first = find("[aria-invalid=true], [autofocus]", sheet) ?? search;
+  (first ?? find("#sheet-title", sheet)).focus();
 });
 document.addEventListener("helpDone", () => dialog.close());
 dialog?.addEventListener("close", () => {
@@ -39,8 +38,10 @@ dialog?.addEventListener("close", () => {
   document.getElementById(opener)?.focus();
 });
 dialog?.addEventListener("click", ({ target }) => {
-  if (target === dialog || target.closest("[data-close]")) dialog.close();
+  if (target.closest("[data-close]")) dialog.close();
 });
+// Not by a click: a text selected past the edge ends in one.
+dialog?.addEventListener("pointerdown", ({ target }) => target === dialog && dialog.close());
 
 /* --- 2 Earlier prompts ---------------------------------------------------------------------- */
 

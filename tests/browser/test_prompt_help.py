@@ -203,6 +203,25 @@ def test_escape_closes_and_gives_the_focus_back(page, studio, said, typed):
     expect(prompt).to_have_value("half a thought")
 
 
+def test_pressing_beside_the_dialog_closes_it_and_selecting_past_its_edge_does_not(
+    page, studio, said
+):
+    said("a red kite")
+    open_form(page, studio)
+    search = open_history(page)
+    search.fill("kite")
+    box = search.bounding_box()
+
+    page.mouse.move(box["x"] + 40, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(5, box["y"] + 10)
+    page.mouse.up()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.mouse.click(5, 5)
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_older_prompts_follow_and_the_arrows_go_on_into_them(page, studio, said):
     said(*(f"prompt {number:02}" for number in range(33)))
     open_form(page, studio)

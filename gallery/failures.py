@@ -23,7 +23,7 @@ class Step:
 
 RETRY = Step(name="retry", label="Try again", place="submit", is_priced=True)
 EDIT = Step(name="edit", label="Edit & try again", place="id_prompt")
-REPLACE = Step(name="replace", label="Replace picture", place="id_image")
+REPLACE = Step(name="replace", label="Replace picture", place="inputs")
 FIX = Step(name="fix", label="Fix settings", place="settings")
 ANOTHER = Step(name="another", label="Other service", place="id_provider")
 REUSE = Step(name="reuse", label="Use settings", place="submit")
@@ -208,8 +208,8 @@ FAILURES: Mapping[str, Failure] = {
         is_unsent=True,
     ),
     "picture_gone": Failure(
-        title="Picture gone",
-        sentence="The picture is no longer here. Please choose it again.",
+        title="File gone",
+        sentence="A file that it was to be made from is no longer here. Please choose it again.",
         steps=(REPLACE, DETAILS),
         icon="image-plus",
         is_unsent=True,

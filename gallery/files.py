@@ -18,10 +18,11 @@ from django.utils.http import content_disposition_header, http_date
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from gallery.models import Video, VideoResult
+from gallery.models import InputFile, Video, VideoResult
 from videostudio.http import StudioRequest
 
 CHUNK_BYTES = 256 * 1024
+type Stored = Video | VideoResult | InputFile
 # One range of bytes. Several, or another unit, get the whole file, as RFC 9110 allows.
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
@@ -50,6 +51,19 @@ def poster(request: StudioRequest, pk: uuid.UUID, position: int = 1) -> HttpResp
     return _send(request, row.poster, row=row)
 
 
+@require_safe
+def input_file(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """A file of the person's own library."""
+    row = get_object_or_404(InputFile.objects.for_user(request.user), pk=pk)
+    return _send(request, row.file, row=row)
+
+
+@require_safe
+def input_preview(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
+    row = get_object_or_404(InputFile.objects.for_user(request.user), pk=pk)
+    return _send(request, row.preview, row=row)
+
+
 def _mine(request: StudioRequest, pk: uuid.UUID, position: int) -> Video | VideoResult:
     """What its owner asks for: the first result is the video itself."""
     videos = Video.objects.for_user(request.user)
@@ -60,7 +74,7 @@ def _mine(request: StudioRequest, pk: uuid.UUID, position: int) -> Video | Video
 
 
 def _send(
-    request: StudioRequest, field: FieldFile, *, row: Video | VideoResult, save_as: str = ""
+    request: StudioRequest, field: FieldFile, *, row: Stored, save_as: str = ""
 ) -> HttpResponseBase:
     if not field:
         raise Http404("There is no such file.")
@@ -80,19 +94,32 @@ def _send(
     return response
 
 
-MEDIA_TYPES = {"mp4": "video/mp4", "webm": "video/webm", "webp": "image/webp"}
+MEDIA_TYPES = {
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mov": "video/quicktime",
+    "mkv": "video/x-matroska",
+    "webp": "image/webp",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+}
 
 
 def _ending(field: FieldFile) -> str:
     return (field.name or "").rpartition(".")[2]
 
 
-def _answer(
-    request: StudioRequest, file: IO[bytes], *, size: int, row: Video | VideoResult
-) -> HttpResponseBase:
+def _answer(request: StudioRequest, file: IO[bytes], *, size: int, row: Stored) -> HttpResponseBase:
     """The whole file, the range asked for, or the news that the browser has it already."""
-    saved_at = row.archived_at or datetime.fromtimestamp(0, UTC)
-    name = row.pk.hex if isinstance(row, Video) else f"{row.video_id.hex}.{row.position}"
+    # A file of the library never changes.
+    saved_at = getattr(row, "archived_at", None) or datetime.fromtimestamp(0, UTC)
+    name = f"{row.video_id.hex}.{row.position}" if isinstance(row, VideoResult) else row.pk.hex
     etag = f'"{name}-{size}-{saved_at.timestamp():.0f}"'
     known = get_conditional_response(request, etag, int(saved_at.timestamp()))
     response = known or _whole_or_range(request, file, size=size, etag=etag)

@@ -34,6 +34,9 @@ OVERDUE_AFTER = timedelta(minutes=2)
 # From here on a card says that it needs attention.
 ATTENTION_AFTER = timedelta(minutes=60)
 
+# Failures of a video of which no task is known, and of which there may be one all the same.
+PERHAPS_CHARGED = ("operator", "interrupted")
+
 # The event that keeps KIE.AI's own words: for operators, not for the video's owner.
 RAW_ANSWER = "KIE.AI said"
 
@@ -374,6 +377,8 @@ class Video(models.Model):
     # In KIE.AI credits (1 credit = 0.005 USD).
     cost_estimated = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
     cost_consumed = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
+    # The day of the price list that the estimate was made from.
+    price_as_of = models.DateField(null=True, blank=True)
 
     file = models.FileField(max_length=200, blank=True, default="")
     poster = models.FileField(max_length=200, blank=True, default="")
@@ -518,7 +523,7 @@ class Video(models.Model):
     @property
     def is_perhaps_charged(self) -> bool:
         """Is no task known, and may there be one all the same? So of what an operator gave up."""
-        return not self.task_id and self.failure in {"operator", "interrupted"}
+        return not self.task_id and self.failure in PERHAPS_CHARGED
 
     @property
     def late_after(self) -> timedelta:
@@ -811,18 +816,82 @@ class VideoEvent(models.Model):
         return f"{self.at:%H:%M:%S} {self.what}"
 
 
+class MediaKind(models.TextChoices):
+    """What a video can be made from."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class InputFileQuerySet(models.QuerySet["InputFile"]):
+    def for_user(self, user: User) -> Self:
+        """The files this person may use: their own. Every read and write starts here."""
+        return self.filter(user_id=user.pk)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-used_at", "-id")
+
+    def unused_since(self, at: datetime) -> Self:
+        """What was last used before that moment, and for no video that still has its row."""
+        used = VideoInput.objects.filter(source=OuterRef("pk"))
+        return self.filter(~Exists(used), used_at__lt=at)
+
+
+class InputFile(models.Model):
+    """A picture, clip or sound of somebody's library: our own copy, checked and stripped."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="input_files")
+    kind = models.CharField(max_length=5, choices=MediaKind)
+    # What its owner called it. A label: never a path.
+    name = models.CharField(max_length=120, blank=True, default="")
+    file = models.FileField(max_length=200)
+    # A small WebP of it; sounds have none.
+    preview = models.FileField(max_length=200, blank=True, default="")
+    media_type = models.CharField(max_length=60)
+    size = models.PositiveBigIntegerField("size in bytes")
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.FloatField("length in seconds", null=True, blank=True)
+    # SHA-256 of what was handed in: the same file twice is one entry.
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(default=now)
+
+    objects = InputFileQuerySet.as_manager()
+
+    class Meta:
+        db_table = "input_files"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "digest"], name="input_file_once"),
+            models.CheckConstraint(name="input_file_kind_known", condition=Q(kind__in=MediaKind)),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-used_at", "-id"], name="input_file_newest")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
 class VideoInput(models.Model):
-    """A picture a video was made from: our own copy, sent to KIE.AI when the video is."""
+    """A file a video was made from: our own copy, sent to KIE.AI when the video is."""
 
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="inputs")
     # The field of KIE.AI's request that the file's address goes into.
     field = models.CharField(max_length=60)
     position = models.PositiveSmallIntegerField(default=0)
+    # The library's entry, as long as there is one; the file itself stays with the video.
+    source = models.ForeignKey(
+        InputFile, on_delete=models.SET_NULL, null=True, blank=True, related_name="uses"
+    )
+    kind = models.CharField(max_length=5, choices=MediaKind, default=MediaKind.IMAGE)
     file = models.FileField(max_length=200)
     media_type = models.CharField(max_length=60)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    # SHA-256 of the content.
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.FloatField("length in seconds", null=True, blank=True)
+    # SHA-256 of what was handed in.
     digest = models.CharField(max_length=64)
 
     class Meta:

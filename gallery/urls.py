@@ -1,6 +1,6 @@
 from django.urls import path
 
-from gallery import files, views
+from gallery import files, spend, views
 
 app_name = "gallery"
 
@@ -8,6 +8,8 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("updates/", views.updates, name="updates"),
     path("trash/", views.trash, name="trash"),
+    path("spend/", spend.spend, name="spend"),
+    path("spend.csv", spend.spend_csv, name="spend_csv"),
     path("videos/<uuid:pk>/", views.detail, name="detail"),
     path("videos/<uuid:pk>/favourite/", views.favourite, name="favourite"),
     path("videos/<uuid:pk>/delete/", views.delete, name="delete"),
@@ -18,4 +20,6 @@ urlpatterns = [
     path("videos/<uuid:pk>/file/<int:position>/", files.play, name="file"),
     path("videos/<uuid:pk>/download/<int:position>/", files.download, name="download"),
     path("videos/<uuid:pk>/poster/<int:position>/", files.poster, name="poster"),
+    path("inputs/<uuid:pk>/", files.input_file, name="input_file"),
+    path("inputs/<uuid:pk>/preview/", files.input_preview, name="input_preview"),
 ]

@@ -1,20 +1,13 @@
-"""What can be chosen, and what each choice accepts: providers.json, read and checked at start.
+"""What can be chosen, and what each choice accepts: generation/providers, read at start.
 
-A provider is a choice on the form. It has one mode per kind of input; a mode is one model of
-KIE.AI with the JSON Schema of its request. Everything else (the form's fields, what is checked,
-the price) is read off that schema: adding a model is adding an entry to the file.
-
-Beside JSON Schema's own words the schemas use these:
-x-media      the field takes addresses of files of this kind ("image")
-x-name       what we call the field everywhere else (KIE.AI's n_frames is our duration)
-x-label, x-help   what people read
-x-more       the field stands under "More settings"
-x-same-as    sent with the value of that other field
-x-max-mb, x-accept   limits of a file
+A provider is a choice on the form. It has a mode per kind of input; a mode is one model of KIE.AI
+with the JSON Schema of its request (generation/schema.py tells which words of our own stand in
+it). Everything else (the form's fields, what is checked, the price) is read off that schema:
+adding a model is adding an entry to the file of its maker.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -24,146 +17,149 @@ from typing import Any
 
 import fastjsonschema
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from generation.kie.families import FAMILIES, Family
+from generation.prices import NOTHING, Inputs, Price, PriceLine, Surcharge, billed_seconds
+from generation.schema import (
+    Schema,
+    Setting,
+    Slot,
+    Violation,
+    compiled,
+    settings_in,
+    slots_in,
+    violation_of,
+)
 
-USD_PER_CREDIT = Decimal("0.005")
-# A text of a request that is no prompt.
-MOST_TEXT = 2000
+FOLDER = Path(__file__).with_name("providers")
 
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One value a setting may take: as KIE.AI wants it typed, and as people read it."""
-
-    value: Any
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One thing a person can set for a mode."""
-
-    name: str  # ours: the form's field, the column, the API
-    field: str  # KIE.AI's
-    label: str
-    help: str
-    kind: str  # JSON Schema's type: string, integer, number or boolean
-    choices: tuple[Choice, ...]
-    default: Any
-    minimum: int | None
-    maximum: int | None
-    longest: int | None
-    is_more: bool
-
-    def words_for(self, value: Any) -> str:
-        """This value as people read it."""
-        return _words(self.name, value)
-
-    def accepts(self, value: Any) -> bool:
-        """Could this value have been chosen here?"""
-        if self.choices:
-            return any(choice.value == value for choice in self.choices)
-        match self.kind:
-            case "boolean":
-                return isinstance(value, bool)
-            case "integer" | "number":
-                is_number = isinstance(value, int | float) and not isinstance(value, bool)
-                low, high = self.minimum, self.maximum
-                return is_number and (
-                    (low is None or value >= low) and (high is None or value <= high)
-                )
-        return isinstance(value, str) and len(value) <= (self.longest or MOST_TEXT)
+# The purposes that choices are grouped by, in the form's order.
+PURPOSES = {
+    "text2vid": "Text",
+    "img2vid": "Picture",
+    "ref2vid": "References",
+    "vid2vid": "Clip",
+    "lipsync": "Speech",
+    "extend": "Go on",
+    "upscale": "Enlarge",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """How an input breaks its schema."""
-
-    field: str  # KIE.AI's; "" where the rule is about several
-    rule: str  # JSON Schema's word: enum, maximum, required …
-    limit: Any
-    value: Any
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What KIE.AI's price list says a request costs."""
-
-    usd: Decimal
-
-    def __str__(self) -> str:
-        """To the cent, or further where the price goes further."""
-        cents = round(self.usd, 2)
-        return f"${cents:.2f}" if cents == self.usd else f"${self.usd.normalize():f}"
-
-    @property
-    def credits(self) -> Decimal:
-        return self.usd / USD_PER_CREDIT
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mode:
     """One model of KIE.AI, for one kind of input."""
 
     generation_type: str
     family: Family
     model: str
-    input: Mapping[str, Any]
-    prices: tuple[Mapping[str, Any], ...]
-    # The length where the model offers no choice of it.
-    seconds: int | None = None
+    input: Schema
+    prices: tuple[PriceLine, ...]
+    # In seconds; or what it follows ("audio", "video", "frames") where no setting tells it.
+    length: float | str | None = None
+    # Is the length of the clips that it is made from charged as well?
+    bills_input_video: bool = False
+    surcharge: Surcharge | None = None
+    # The models whose tasks it goes on from; empty when it needs no earlier task.
+    continues: tuple[str, ...] = ()
 
     @property
-    def fields(self) -> Mapping[str, Mapping[str, Any]]:
-        properties: Mapping[str, Mapping[str, Any]] = self.input["properties"]
+    def fields(self) -> Mapping[str, Schema]:
+        properties: Mapping[str, Schema] = self.input["properties"]
         return properties
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
-        """What the form asks for beside the prompt and the picture, in the file's order."""
-        return tuple(
-            _setting(field, schema)
-            for field, schema in self.fields.items()
-            if field != "prompt" and not {"const", "x-media", "x-same-as"} & schema.keys()
-        )
+        return settings_in(self.input)
 
     @cached_property
-    def image_field(self) -> str:
-        """The field that takes the (first) picture; "" when this mode takes none."""
-        media = (name for name, schema in self.fields.items() if schema.get("x-media") == "image")
-        return next(media, "")
+    def slots(self) -> tuple[Slot, ...]:
+        return slots_in(self.input)
+
+    def slot(self, name: str) -> Slot | None:
+        return next((slot for slot in self.slots if slot.name == name), None)
+
+    def slot_at(self, field: str, position: int) -> Slot | None:
+        """The slot that a video's file at this position of KIE.AI's field stands in."""
+        mine = (slot for slot in self.slots if slot.field == field)
+        at_most = [slot for slot in mine if slot.first_position <= position]
+        return max(at_most, key=lambda slot: slot.first_position, default=None)
+
+    @property
+    def takes_prompt(self) -> bool:
+        return "prompt" in self.fields
+
+    @property
+    def needs_prompt(self) -> bool:
+        return bool(self.fields.get("prompt", {}).get("minLength"))
 
     @property
     def longest_prompt(self) -> int:
-        longest: int = self.fields["prompt"]["maxLength"]
+        """In characters; 0 when it takes none."""
+        longest: int = self.fields.get("prompt", {}).get("maxLength", 0)
         return longest
 
-    @property
-    def most_image_bytes(self) -> int:
-        megabytes: int | None = self.fields[self.image_field].get("x-max-mb")
-        limit: int = settings.INPUT_IMAGE_MAX_BYTES
-        return min(limit, megabytes * 1024 * 1024) if megabytes else limit
+    @cached_property
+    def source_field(self) -> str:
+        """The field for the earlier task's id; "" when it needs none."""
+        return next((field for field, facts in self.fields.items() if "x-source" in facts), "")
+
+    def is_satisfied_by(self, filled: Collection[str]) -> bool:
+        """Are files in these slots what it needs, and nothing that it does not take?"""
+        fields = {slot.field for slot in self.slots if slot.name in filled}
+        needed = (slot for slot in self.slots if slot.is_required)
+        one_of = [entry["required"] for entry in self.input.get("anyOf", ()) if "required" in entry]
+        slots = {slot.field for slot in self.slots}
+        return (
+            self.takes(filled)
+            and all(slot.field in fields for slot in needed)
+            and (not one_of or any(set(each) & slots <= fields for each in one_of))
+        )
+
+    def takes(self, filled: Collection[str]) -> bool:
+        return set(filled) <= {slot.name for slot in self.slots}
 
     def input_for(
-        self, *, prompt: str, values: Mapping[str, Any], image_urls: Iterable[str] = ()
+        self,
+        *,
+        prompt: str,
+        values: Mapping[str, Any],
+        urls: Mapping[str, Sequence[str]] | None = None,
+        source_task: str = "",
     ) -> dict[str, Any]:
-        """The fields of KIE.AI's request for these values of ours, constants filled in."""
-        named = {setting.field: values.get(setting.name) for setting in self.settings}
-        made: dict[str, Any] = {"prompt": prompt}
+        """The fields of KIE.AI's request for these values of ours, constants filled in.
+
+        `urls`: the addresses of the files in each slot. `source_task`: the earlier task's id.
+        """
+        made: dict[str, Any] = {"prompt": prompt} if self._sends(prompt) else {}
+        for setting in self.settings:
+            value = values.get(setting.name)
+            if value is not None and not setting.part:
+                made[setting.field] = value
+        for slot in self.slots:
+            if given := list((urls or {}).get(slot.name, ())):
+                if slot.row is None:
+                    made[slot.field] = slot.as_sent(given, self._parts(slot, values))
+                else:
+                    made[slot.field] = _with_files(made.get(slot.field, []), slot, given)
+        if self.source_field and source_task:
+            made[self.source_field] = source_task
         for field, schema in self.fields.items():
             if "const" in schema:
                 made[field] = schema["const"]
-            elif field == self.image_field and image_urls:
-                many = list(image_urls)
-                made[field] = many if schema["type"] == "array" else many[0]
-            elif named.get(field) is not None:
-                made[field] = named[field]
-        for field, schema in self.fields.items():
-            if (twin := schema.get("x-same-as")) and twin in made:
+            elif "x-hidden" in schema and "default" in schema:
+                made[field] = schema["default"]
+            elif (twin := schema.get("x-same-as")) and twin in made:
                 made[field] = made[twin]
         return made
+
+    def _sends(self, prompt: str) -> bool:
+        is_required = "prompt" in self.input["required"]
+        return self.takes_prompt and (bool(prompt) or is_required)
+
+    def _parts(self, slot: Slot, values: Mapping[str, Any]) -> dict[str, Any]:
+        mine = (s for s in self.settings if s.part and s.field == slot.field)
+        return {s.part: values.get(s.name, s.default) for s in mine}
 
     def values_in(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Our values of a request that KIE.AI has taken, as far as they can be chosen here."""
@@ -172,60 +168,98 @@ class Mode:
             for field, schema in self.fields.items()
             if "x-same-as" in schema
         }
-        given = {s.name: (s, fields.get(s.field, twins.get(s.field))) for s in self.settings}
-        return {name: value for name, (setting, value) in given.items() if setting.accepts(value)}
+        given = {
+            s.name: (s, fields.get(s.field, twins.get(s.field)))
+            for s in self.settings
+            if not s.part
+        }
+        return {
+            name: value
+            for name, (setting, value) in given.items()
+            if value is not None and setting.accepts(value)
+        }
 
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
         """What is wrong with this input, by the schema; None when KIE.AI would take it."""
         try:
             self._validate(dict(fields))
         except fastjsonschema.JsonSchemaValueException as error:
-            path = error.path[1:]
-            return Violation(
-                field=str(path[0]) if path else "",
-                rule=str(error.rule),
-                limit=error.rule_definition,
-                value=error.value,
-                message=error.message.removeprefix("data").lstrip("."),
-            )
+            return violation_of(error)
         return None
 
     def check_schema(self) -> None:
-        """Raises ValueError for a schema that cannot be used."""
+        """Raises ValueError for an entry that cannot be used."""
         try:
             self._validate({})
         except fastjsonschema.JsonSchemaDefinitionException as error:
             raise ValueError(f"{self.model}: {error}") from error
         except fastjsonschema.JsonSchemaValueException:
-            return
+            pass
+        for setting in self.settings:
+            if setting.default is not None and not setting.accepts(setting.default):
+                raise ValueError(f"{self.model}: {setting.field} cannot be its own default")
+        for line in self.prices:
+            if unknown := [n for n in line.when if n not in self.fields and n[0] != "$"]:
+                raise ValueError(
+                    f"{self.model}: a price depends on {unknown[0]}, which is no field"
+                )
 
-    def price(self, fields: Mapping[str, Any]) -> Price | None:
+    def price(self, fields: Mapping[str, Any], inputs: Inputs = NOTHING) -> Price | None:
         """What this input costs by the price list; None where the list is silent."""
-        for price in self.prices:
-            if all(fields.get(name) == value for name, value in price["when"].items()):
-                usd = Decimal(str(price["usd"]))
-                if price["per"] == "video":
-                    return Price(usd)
-                seconds = self.seconds_of(fields)
-                return Price(usd * seconds) if seconds else None
+        full = {**self._defaults, **fields}
+        line = next((line for line in self.prices if line.fits(full, inputs)), None)
+        if line is None:
+            return None
+        usd = line.usd
+        if line.per == "second":
+            seconds = billed_seconds(
+                self.seconds_of(fields, inputs),
+                inputs=inputs,
+                with_input_video=self.bills_input_video,
+            )
+            if seconds is None:
+                return None
+            usd *= seconds
+        if self.surcharge:
+            beyond = max(inputs.count(self.surcharge.slot) - self.surcharge.free, 0)
+            usd += self.surcharge.usd * beyond
+        return Price(usd, line.as_of)
+
+    def seconds_of(self, fields: Mapping[str, Any], inputs: Inputs = NOTHING) -> float | None:
+        """The length of the video that this input asks for; None when only KIE.AI knows."""
+        full = {**self._defaults, **fields}
+        named = {setting.name: full.get(setting.field) for setting in self.settings}
+        chosen = named.get("duration")
+        if chosen is not None and float(chosen) > 0:
+            return float(chosen)
+        match self.length:
+            case "audio":
+                return inputs.audio_seconds
+            case "video":
+                return inputs.video_seconds
+            case "frames":
+                return float(full["num_frames"]) / float(full["frames_per_second"])
+            case float() | int():
+                return self.length
         return None
 
-    def seconds_of(self, fields: Mapping[str, Any]) -> int | None:
-        """The length of the video that this input asks for."""
-        named = {setting.name: fields.get(setting.field) for setting in self.settings}
-        duration = named.get("duration")
-        return int(duration) if duration is not None else self.seconds
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        return {f: schema["default"] for f, schema in self.fields.items() if "default" in schema}
 
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
-        # The schemas' defaults are for the form: what is sent is what was chosen.
-        validate: Callable[[Any], Any] = fastjsonschema.compile(
-            dict(self.input), use_default=False, use_formats=False
-        )
-        return validate
+        return compiled(self.input)
 
 
-@dataclass(frozen=True)
+def _with_files(rows: Sequence[Mapping[str, Any]], slot: Slot, urls: list[str]) -> list[Any]:
+    """These rows, with the addresses in the row that the slot belongs to."""
+    number = slot.row or 0
+    longer = [*rows, *({} for _ in range(number + 1 - len(rows)))]
+    return [{**row, slot.part: urls} if n == number else row for n, row in enumerate(longer)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """A choice on the form: a service in one of its qualities."""
 
@@ -233,31 +267,64 @@ class Provider:
     label: str
     maker: str
     about: str
+    chips: tuple[str, ...]
     is_retired: bool
     modes: tuple[Mode, ...]
 
-    def mode_for(self, *, has_image: bool) -> Mode | None:
-        """The mode for these inputs; None when the service cannot do it."""
-        wanted = (mode for mode in self.modes if bool(mode.image_field) == has_image)
-        return next(wanted, None)
+    def mode_for(self, filled: Collection[str] = ()) -> Mode | None:
+        """The mode for files in these slots; None when the service cannot take them."""
+        taking = [mode for mode in self.modes if mode.takes(filled)]
+        satisfied = (mode for mode in taking if mode.is_satisfied_by(filled))
+        return next(satisfied, None) or next(iter(taking), None)
+
+    def mode_of_type(self, generation_type: str) -> Mode | None:
+        same = (mode for mode in self.modes if mode.generation_type == generation_type)
+        return next(same, None)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every slot that any of its modes has, each once."""
+        found: dict[str, Slot] = {}
+        for mode in self.modes:
+            for slot in mode.slots:
+                found.setdefault(slot.name, slot)
+        return tuple(found.values())
 
     @property
-    def takes_image(self) -> bool:
-        return self.mode_for(has_image=True) is not None
+    def needed_slots(self) -> tuple[str, ...]:
+        """The slots without which none of its modes can be used."""
+        each = [{slot.name for slot in mode.slots if slot.is_required} for mode in self.modes]
+        return tuple(sorted(set.intersection(*each)))
 
     @property
-    def needs_image(self) -> bool:
-        return self.mode_for(has_image=False) is None
+    def continues(self) -> tuple[str, ...]:
+        """The models whose tasks it goes on from; empty when it needs no earlier task."""
+        return self.modes[0].continues
 
     @property
-    def cheapest(self) -> Price | None:
-        """The lowest price on its list, for "from $0.15"."""
-        prices = [
-            Decimal(str(price["usd"])) * (1 if price["per"] == "video" else mode.seconds or 1)
-            for mode in self.modes
-            for price in mode.prices
+    def purpose(self) -> str:
+        return self.modes[0].generation_type
+
+    @cached_property
+    def purposes(self) -> str:
+        """All of them, as a page wants them told."""
+        return " ".join(mode.generation_type for mode in self.modes)
+
+    @cached_property
+    def slot_names(self) -> str:
+        return " ".join(slot.name for slot in self.slots)
+
+    @property
+    def cheapest(self) -> tuple[Decimal, str] | None:
+        """The lowest price on its list, for "from $0.15" or "from $0.04/s"."""
+        lines = [(line.usd, line.per, mode.length) for mode in self.modes for line in mode.prices]
+        each = [
+            (usd * Decimal(str(length)), "video")
+            if per == "second" and isinstance(length, int | float)
+            else (usd, per)
+            for usd, per, length in lines
         ]
-        return Price(min(prices)) if prices else None
+        return min(each) if each else None
 
 
 def offered() -> list[Provider]:
@@ -269,6 +336,35 @@ def offered() -> list[Provider]:
     ]
 
 
+def for_purpose(provider: Provider, purpose: str) -> Provider:
+    """The same model for another purpose; else the first one offered for it, else this one."""
+    return _likeliest(provider, [p for p in offered() if p.mode_of_type(purpose)])
+
+
+def taking(provider: Provider, filled: Collection[str]) -> Provider:
+    """The same model in a choice that takes files in these slots; else the first that does."""
+    return _likeliest(provider, [p for p in offered() if p.mode_for(filled) and not p.continues])
+
+
+def _likeliest(provider: Provider, choices: Sequence[Provider]) -> Provider:
+    for alike in (
+        lambda p: p.key == provider.key,
+        lambda p: p.label == provider.label,
+        lambda p: p.maker == provider.maker,
+        lambda p: True,
+    ):
+        if found := next(filter(alike, choices), None):
+            return found
+    return provider
+
+
+def slot_named(name: str, *, provider: Provider | None = None) -> Slot | None:
+    """This service's slot of that name, else the first one that any service has."""
+    choices = [*([provider] if provider else []), *PROVIDERS.values()]
+    every = (slot for choice in choices for slot in choice.slots)
+    return next((slot for slot in every if slot.name == name), None)
+
+
 def family_of(model: str, name: str = "") -> Family:
     """The family of that name, else the one this model is in. Raises KeyError for neither."""
     return FAMILIES[name] if name else _FAMILY_OF_MODEL[model]
@@ -277,15 +373,18 @@ def family_of(model: str, name: str = "") -> Family:
 def mode_of(model: str, fields: Mapping[str, Any]) -> tuple[Provider, Mode] | None:
     """The choice on the form that makes such a request; None for a model we do not offer."""
     same = [(p, mode) for p in PROVIDERS.values() for mode in p.modes if mode.model == model]
-    # The mode with a picture where there is one, else the one without.
-    same.sort(key=lambda entry: (entry[1].image_field in fields) != bool(entry[1].image_field))
+    # The mode whose files are named there; of several, the one that takes no others.
+    same.sort(key=lambda entry: len({s.field for s in entry[1].slots} ^ (fields.keys() & FILES)))
     return same[0] if same else None
 
 
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:
-    """Why KIE.AI would refuse this creation, in its manner; "" when it would take it."""
+    """Why KIE.AI would refuse this creation, in its manner; "" when it would take it.
+
+    Families that name no model have one model each.
+    """
     modes = [mode for mode in _modes() if mode.family.create_path == path]
-    same_model = [mode for mode in modes if mode.model == body.get("model")]
+    same_model = [mode for mode in modes if body.get("model", mode.model) == mode.model]
     if not same_model:
         return "The model name you specified is not supported."
     fields = body.get("input", {k: v for k, v in body.items() if k not in {"model", "callBackUrl"}})
@@ -298,68 +397,113 @@ def refusal_of(path: str, body: Mapping[str, Any]) -> str:
     return f"Validation failed: {wrong[0].message}"[:300]
 
 
-def _setting(field: str, schema: Mapping[str, Any]) -> Setting:
-    name = schema.get("x-name", field)
-    return Setting(
-        name=name,
-        field=field,
-        label=schema["x-label"],
-        help=schema.get("x-help", ""),
-        kind=schema["type"],
-        choices=tuple(Choice(value, _words(name, value)) for value in schema.get("enum", ())),
-        default=schema.get("default"),
-        minimum=schema.get("minimum"),
-        maximum=schema.get("maximum"),
-        longest=schema.get("maxLength"),
-        is_more=schema.get("x-more", False),
-    )
-
-
-def _words(name: str, value: Any) -> str:
-    text = str(value)
-    return f"{text} s" if name == "duration" else text[0].upper() + text[1:]
-
-
 def _modes() -> Iterator[Mode]:
     for provider in PROVIDERS.values():
         yield from provider.modes
 
 
-def read_providers(text: str) -> dict[str, Provider]:
-    """The providers in this file, by key.
+def read_providers(
+    text: str, *, fields: Mapping[str, Schema], prices_as_of: date
+) -> dict[str, Provider]:
+    """The providers in such a file, by key; `fields` has the words that stand for many schemas.
 
-    Raises ValueError or KeyError for a file that would not work.
+    Raises ValueError, naming the entry, for a file that would not work.
     """
-    providers = {}
-    for entry in json.loads(text)["providers"]:
-        modes = tuple(
-            Mode(
-                generation_type=mode["generation_type"],
-                family=FAMILIES[mode["family"]],
-                model=mode["model"],
-                input=mode["input"],
-                prices=tuple(mode["prices"]),
-                seconds=mode.get("seconds"),
-            )
-            for mode in entry["modes"]
-        )
-        for mode in modes:
-            mode.check_schema()
-        if entry["key"] in providers:
-            raise ValueError(f"{entry['key']} stands there twice")
-        providers[entry["key"]] = Provider(
-            key=entry["key"],
-            label=entry["label"],
-            maker=entry["maker"],
-            about=entry["about"],
-            is_retired=entry["status"] == "retired",
-            modes=modes,
-        )
+    providers: dict[str, Provider] = {}
+    for entry in json.loads(text):
+        key = entry.get("key", "an entry without a key")
+        try:
+            if key in providers:
+                raise ValueError("stands there twice")
+            providers[key] = _provider(entry, fields=fields, prices_as_of=prices_as_of)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise ValueError(f"{key}: {error!r}") from error
     return providers
 
 
-_FILE = Path(__file__).with_name("providers.json").read_text(encoding="utf-8")
-# The day of the price list that the estimates are made from.
-PRICES_AS_OF = date.fromisoformat(json.loads(_FILE)["prices_as_of"])
-PROVIDERS = read_providers(_FILE)
+def _provider(
+    entry: Mapping[str, Any], *, fields: Mapping[str, Schema], prices_as_of: date
+) -> Provider:
+    return Provider(
+        key=entry["key"],
+        label=entry["label"],
+        maker=entry["maker"],
+        about=entry["about"],
+        chips=tuple(entry.get("chips", ())),
+        is_retired=entry.get("status") == "retired",
+        modes=tuple(
+            _mode(mode, fields=fields, prices_as_of=prices_as_of) for mode in entry["modes"]
+        ),
+    )
+
+
+def _mode(entry: Mapping[str, Any], *, fields: Mapping[str, Schema], prices_as_of: date) -> Mode:
+    generation_type = entry["generation_type"]
+    if generation_type not in PURPOSES:
+        raise ValueError(f"no such generation type: {generation_type}")
+    schema = dict(entry["input"])
+    schema["properties"] = {
+        # The entry's own words win.
+        field: {**fields.get(field, {}), **facts}
+        for field, facts in schema["properties"].items()
+    }
+    surcharge = entry.get("surcharge")
+    mode = Mode(
+        generation_type=generation_type,
+        family=FAMILIES[entry["family"]],
+        model=entry["model"],
+        input=schema,
+        prices=tuple(price_line(line, as_of=prices_as_of) for line in entry["prices"]),
+        length=entry.get("length"),
+        bills_input_video=entry.get("bills_input_video", False),
+        surcharge=Surcharge(**surcharge | {"usd": Decimal(str(surcharge["usd"]))})
+        if surcharge
+        else None,
+        continues=tuple(entry.get("continues", ())),
+    )
+    unnamed = [setting.field for setting in mode.settings if "x-label" not in setting.schema]
+    if unnamed or any({"x-name", "x-label"} - slot.schema.keys() for slot in mode.slots):
+        raise ValueError(f"a field without a label: {', '.join(unnamed) or 'a file'}")
+    return mode
+
+
+def price_line(line: Mapping[str, Any], *, as_of: date) -> PriceLine:
+    """One line of a price list. Raises KeyError, ValueError or ArithmeticError."""
+    if line["per"] not in {"video", "second"}:
+        raise ValueError(f"a price is per video or per second, not per {line['per']}")
+    own_day = line.get("as_of")
+    return PriceLine(
+        when=line["when"],
+        per=line["per"],
+        usd=Decimal(str(line["usd"])),
+        as_of=date.fromisoformat(own_day) if own_day else as_of,
+    )
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Provider], date]:
+    """All providers, maker by maker, and the day of the price list.
+
+    Raises ImproperlyConfigured, naming the file and the entry, when something is wrong with them.
+    """
+    name = "catalogue.json"
+    try:
+        index = json.loads((folder / name).read_text(encoding="utf-8"))
+        as_of = date.fromisoformat(index["prices_as_of"])
+        providers: dict[str, Provider] = {}
+        for maker in index["makers"]:
+            name = f"{maker}.json"
+            text = (folder / name).read_text(encoding="utf-8")
+            found = read_providers(text, fields=index["fields"], prices_as_of=as_of)
+            if twice := providers.keys() & found.keys():
+                raise ValueError(f"{twice.pop()}: stands in another file too")
+            providers |= found
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"generation/providers/{name}: {error}") from error
+    return providers, as_of
+
+
+# PRICES_AS_OF: the day of the price list that the estimates are made from.
+PROVIDERS, PRICES_AS_OF = read_folder(FOLDER)
 _FAMILY_OF_MODEL = {mode.model: mode.family for mode in _modes()}
+# KIE.AI's fields that take files, of all models.
+FILES = {slot.field for mode in _modes() for slot in mode.slots}

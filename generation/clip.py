@@ -71,3 +71,134 @@ def _poster(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "WEBP", quality=80)
     return content.getvalue()
+
+
+# --- What people hand in --------------------------------------------------------------------
+
+# FFmpeg's name of a container -> its media type, the ending of its name, and its own muxer.
+CONTAINERS = {
+    "mp4": ("video/mp4", "mp4", "mp4"),
+    "mov": ("video/quicktime", "mov", "mov"),
+    "matroska": ("video/x-matroska", "mkv", "matroska"),
+    "webm": ("video/webm", "webm", "webm"),
+}
+SOUNDS = {
+    "mp3": ("audio/mpeg", "mp3", "mp3"),
+    "wav": ("audio/wav", "wav", "wav"),
+    "mp4": ("audio/mp4", "m4a", "ipod"),
+    "mov": ("audio/mp4", "m4a", "ipod"),
+    "aac": ("audio/aac", "aac", "adts"),
+    "ogg": ("audio/ogg", "ogg", "ogg"),
+    "flac": ("audio/flac", "flac", "flac"),
+}
+OF_THE_WEB = {"vp8", "vp9", "av1", "opus", "vorbis"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a clip or sound that somebody hands in holds."""
+
+    media_type: str
+    ending: str
+    muxer: str
+    seconds: float
+    width: int | None = None
+    height: int | None = None
+    picture: Image.Image | None = None  # its first frame
+
+
+def inspect_recording(path: Path, *, with_video: bool) -> Recording:
+    """What kind of clip or sound this is, by its content; its beginning is decoded.
+
+    Raises NotPlayable.
+    """
+    import av
+
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            known = (CONTAINERS if with_video else SOUNDS).get(_container_name(container))
+            streams = container.streams.video if with_video else container.streams.audio
+            if known is None or not streams:
+                raise NotPlayable(f"a file of format {container.format.name}")
+            first = next(container.decode(streams[0]))
+            seconds = _seconds_of(container)
+            if not seconds:
+                raise NotPlayable("no duration")
+            media_type, ending, muxer = known
+            return Recording(
+                media_type=media_type,
+                ending=ending,
+                muxer=muxer,
+                seconds=seconds,
+                width=first.width if isinstance(first, av.VideoFrame) else None,
+                height=first.height if isinstance(first, av.VideoFrame) else None,
+                picture=first.to_image() if isinstance(first, av.VideoFrame) else None,  # type: ignore[no-untyped-call]
+            )
+    except (av.FFmpegError, StopIteration, IndexError, ValueError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def copy_streams(source: Path, target: Path, recording: Recording) -> None:
+    """The sound, and a clip's pictures, as they are, in a container with nothing beside them.
+
+    Raises NotPlayable.
+    """
+    import av
+
+    fast = {"movflags": "+faststart"} if recording.muxer in {"mp4", "mov", "ipod"} else {}
+    try:
+        with (
+            av.open(str(source), options={"protocol_whitelist": "file"}) as given,
+            av.open(str(target), "w", format=recording.muxer, options=fast) as made,
+        ):
+            wanted: list[Any] = [*given.streams.audio[:1]]
+            wanted += given.streams.video[:1] if recording.width else ()
+            copies = {stream.index: made.add_stream_from_template(stream) for stream in wanted}
+            for stream in copies.values():
+                stream.metadata.clear()
+            for packet in given.demux(wanted):
+                # The last one of each stream is empty and has no time.
+                if packet.dts is not None:
+                    packet.stream = copies[packet.stream.index]
+                    made.mux(packet)
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def frame_at(path: Path, seconds: float | None) -> Image.Image:
+    """The frame that is shown at that moment; the last one for None. Raises NotPlayable."""
+    import av
+
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            stream = container.streams.video[0]
+            length = (container.duration or 0) / av.time_base
+            wanted = length if seconds is None else min(max(seconds, 0.0), length)
+            container.seek(int(max(wanted - 1, 0) * av.time_base))
+            frame = None
+            for each in container.decode(stream):
+                if frame is not None and each.time is not None and each.time > wanted:
+                    break
+                frame = each
+            if frame is None:
+                raise NotPlayable("no frame at that moment")
+            return frame.to_image()  # type: ignore[no-any-return,no-untyped-call]
+    except (av.FFmpegError, IndexError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def _container_name(container: Any) -> str:
+    names = set(container.format.name.split(","))
+    if "webm" in names:
+        codecs = {stream.codec_context.name.removeprefix("lib") for stream in container.streams}
+        return "webm" if codecs <= OF_THE_WEB else "matroska"
+    if "mp4" in names:
+        brand = container.metadata.get("major_brand", "").strip()
+        return "mov" if brand == "qt" else "mp4"
+    return str(container.format.name)
+
+
+def _seconds_of(container: Any) -> float:
+    import av
+
+    return float(container.duration or 0) / av.time_base

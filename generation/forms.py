@@ -2,42 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
 from uuid import uuid4
 
 from django import forms
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
-from gallery.models import Video
-from generation.catalogue import PRICES_AS_OF, PROVIDERS, Mode, Price, Provider, Setting, offered
-from generation.pictures import Picture, PictureRefused, keep_picture
-from generation.request import GenerationRequest, InvalidRequest, conflict_in
+from gallery.models import InputFile, Video
+from generation.carrying import carry
+from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider, offered
+from generation.fields import field_for, file_field_for
+from generation.inputs import InputRefused, input_again, inputs_of, keep_input
+from generation.prices import Price
+from generation.request import (
+    GenerationRequest,
+    InvalidRequest,
+    can_go_on_from,
+    conflict_in,
+    inputs_in,
+)
+from generation.schema import Setting, Slot
 from videostudio.models import User
 
-MOST_RADIOS = 5
+KEPT = "kept_"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOnForm:
+    """One slot as the form shows it: its field, and the files that stand in it."""
+
+    slot: Slot
+    field: forms.BoundField
+    files: Sequence[InputFile]
+    is_needed: bool
+    # Files for it may be chosen, dropped or pasted here; else they only wait to be removed.
+    is_taken: bool = True
+
+    @property
+    def kept_name(self) -> str:
+        return f"{KEPT}{self.slot.name}"
+
+    @property
+    def has_room(self) -> bool:
+        return self.is_taken and len(self.files) < self.slot.most
 
 
 class GenerateForm(forms.Form):
-    """Prompt, service, the service's own settings, a picture. Valid: `request` is complete."""
+    """Prompt, service, the service's own settings, files. Valid: `request` is complete."""
 
     provider = forms.ChoiceField(label="Service")
     prompt = forms.CharField(
         label="Prompt",
-        error_messages={"required": "Describe the video you want."},
+        required=False,
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "A red fox in the snow at dusk …"}),
     )
-    image = forms.FileField(
-        label="Picture",
-        required=False,
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-    )
-    # The picture of an earlier try, which a browser will not hand in a second time.
-    kept_picture = forms.CharField(required=False, widget=forms.HiddenInput)
+    # The earlier video that this one goes on from, or was made after.
+    parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
     # For which service the settings below were shown: without JavaScript they lag behind.
     settings_of = forms.CharField(required=False, widget=forms.HiddenInput)
     # One click is charged once: this stands for this click, also when it arrives twice.
@@ -50,51 +75,90 @@ class GenerateForm(forms.Form):
         *,
         user: User,
         provider: Provider,
+        parent: Video | None = None,
+        kept: Mapping[str, Sequence[InputFile]] | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
-        new_key = {"idempotency_key": uuid4(), "provider": provider.key}
-        super().__init__(data, files, initial=new_key | (initial or {}))
-        self.user = user
-        self.chosen = provider
-        self.picture: Picture | None = None
+        own = {"idempotency_key": uuid4(), "provider": provider.key, "settings_of": provider.key}
+        super().__init__(data, files, initial=own | (initial or {}))
+        self.user, self.chosen, self.earlier = user, provider, parent
+        # The files that stand in each slot, in this form or from an earlier try.
+        self.kept = {name: list(given) for name, given in (kept or {}).items() if given}
+        self.notes: tuple[str, ...] = ()
         self.request: GenerationRequest | None = None
-        self.fields["provider"] = _provider_field()
+        self.fields["provider"] = _provider_field(parent)
+        self.initial["parent"] = str(parent.pk) if parent else ""
+        for slot in self._shown_slots:
+            self.fields[slot.name] = file_field_for(slot)
         for setting in self.mode.settings:
             self.fields[setting.name] = field_for(setting)
-        # Whatever was typed, the hidden note tells for which service this form now asks.
-        self.initial["settings_of"] = provider.key
         self.fields["prompt"].widget.attrs["data-longest"] = self.mode.longest_prompt
 
     @classmethod
-    def holding(cls, values: Mapping[str, Any], *, user: User, provider: Provider) -> Self:
-        """An unsent form with those of these values that the service takes.
+    def holding(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        user: User,
+        provider: Provider,
+        parent: Video | None = None,
+        kept: Mapping[str, Sequence[InputFile]] | None = None,
+    ) -> Self:
+        """An unsent form with those of these values that the service takes, or the nearest ones.
 
-        What was chosen for another service and does not exist here falls back to the default.
+        What was changed or dropped because another service was chosen stands in `notes`.
         """
-        form = cls(user=user, provider=provider)
-        kept = {name: values[name] for name in ("prompt", "kept_picture") if name in values}
-        for setting in form.mode.settings:
-            if _takes(form.fields[setting.name], values.get(setting.name)):
-                kept[setting.name] = values[setting.name]
-            elif setting.kind == "boolean" and values.get("settings_of") == provider.key:
-                # A browser does not send a box that is not ticked.
-                kept[setting.name] = False
-        form.initial = {**form.initial, **kept}
+        form = cls(user=user, provider=provider, parent=parent, kept=kept)
+        before = PROVIDERS.get(str(values.get("settings_of", "")))
+        before_mode = (before.mode_for(form.kept.keys()) or before.modes[0]) if before else None
+        chosen = _as_chosen(values, before_mode)
+        changed = before_mode if before and before.key != provider.key else None
+        carried = carry(chosen, to=form.mode, before=changed)
+        form.notes = carried.notes
+        words = {"prompt": values["prompt"]} if "prompt" in values else {}
+        form.initial = {**form.initial, **words, **carried.values}
         return form
 
     def unsent(self) -> Self:
         """What stands in this form, as a form that nobody has pressed the button of yet."""
-        form = self.holding(self.data, user=self.user, provider=self.chosen)
-        if self.picture:
-            form.keep(self.picture)
-        return form
+        return self.holding(
+            self.data, user=self.user, provider=self.chosen, parent=self.earlier, kept=self.kept
+        )
+
+    # --- What the page shows ----------------------------------------------------------------
 
     @property
     def mode(self) -> Mode:
-        """The mode whose settings are asked for: the one without a picture, where there is one."""
-        mode = self.chosen.mode_for(has_image=False) or self.chosen.mode_for(has_image=True)
-        assert mode is not None, self.chosen.key  # noqa: S101  # a provider has a mode
-        return mode
+        """The mode for the files that stand in the form; the service's first where none fits."""
+        filled = {*self.kept, *(name for name in self.files if self.files.getlist(name))}
+        return self.chosen.mode_for(filled) or self.chosen.modes[0]
+
+    @property
+    def _shown_slots(self) -> list[Slot]:
+        """The service's slots, and those of others in which something stands."""
+        mine = list(self.chosen.slots)
+        names = {slot.name for slot in mine}
+        given = {*self.kept, *self.files}
+        return mine + [slot for name, slot in _ALL_SLOTS.items() if name in given - names]
+
+    @property
+    def slots(self) -> list[SlotOnForm]:
+        """The places for files; those of a setting's rows stand in the rows."""
+        mine = {slot.name for slot in self.chosen.slots}
+        every = (slot for slot in self._shown_slots if slot.row is None or slot.name not in mine)
+        return [self._on_form(slot, is_taken=slot.name in mine) for slot in every]
+
+    def slots_of_row(self, setting: Setting, row: int) -> list[SlotOnForm]:
+        return [self._on_form(slot) for slot in setting.row_slots if slot.row == row]
+
+    def _on_form(self, slot: Slot, *, is_taken: bool = True) -> SlotOnForm:
+        return SlotOnForm(
+            slot=slot,
+            field=self[slot.name],
+            files=self.kept.get(slot.name, ()),
+            is_needed=slot.name in self.chosen.needed_slots,
+            is_taken=is_taken,
+        )
 
     @property
     def settings_fields(self) -> list[forms.BoundField]:
@@ -105,13 +169,32 @@ class GenerateForm(forms.Form):
         return [self[setting.name] for setting in self.mode.settings if setting.is_more]
 
     @property
+    def more_changed(self) -> int:
+        """How many of the settings that are folded away are not as usual."""
+        values = self._values
+        more = [setting for setting in self.mode.settings if setting.is_more]
+        return sum(values.get(s.name, s.default or False) != (s.default or False) for s in more)
+
+    @property
+    def services(self) -> list[tuple[str, list[Provider]]]:
+        """The services that can be chosen now, by purpose and maker."""
+        return _grouped(self.earlier)
+
+    @property
     def prices_as_of(self) -> date:
-        return PRICES_AS_OF
+        price = self.price
+        return price.as_of if price else PRICES_AS_OF
 
     @property
     def price(self) -> Price | None:
-        """What the settings as they stand would cost; None where the price list is silent."""
-        return self.mode.price(self.mode.input_for(prompt="", values=self._values))
+        """What the form as it stands would cost; None where the price list is silent."""
+        return self.mode.price(self._fields, inputs_in(self.kept, parent=self.earlier))
+
+    @property
+    def price_awaits(self) -> str:
+        """The file from whose length the price will follow; "" when nothing is awaited."""
+        awaited = {"audio": "recording", "video": "clip"}.get(str(self.mode.length), "")
+        return awaited if awaited and self.mode.prices and self.price is None else ""
 
     @property
     def conflict(self) -> str:
@@ -119,9 +202,22 @@ class GenerateForm(forms.Form):
         return conflict_in(self._values, mode=self.mode)
 
     @property
+    def _fields(self) -> dict[str, Any]:
+        return self.mode.input_for(prompt="", values=self._values)
+
+    @property
     def _values(self) -> dict[str, Any]:
         values = {s.name: self._value_or_default(s) for s in self.mode.settings}
         return {name: value for name, value in values.items() if value not in (None, "")}
+
+    def _value_or_default(self, setting: Setting) -> Any:
+        bound = self[setting.name].value()
+        try:
+            return self.fields[setting.name].clean(bound)
+        except forms.ValidationError:
+            return setting.default
+
+    # --- What is sent -----------------------------------------------------------------------
 
     def clean_provider(self) -> str:
         key: str = self.cleaned_data["provider"]
@@ -140,19 +236,24 @@ class GenerateForm(forms.Form):
             self.add_error(None, "This form was damaged on its way. Please send it again.")
             self.use_new_key()
         self._refuse_foreign_settings()
-        self._take_picture()
-        if self.errors:
-            return cleaned
+        self._take_files()
+        if not self.errors:
+            self._make_request(cleaned)
+        return cleaned
+
+    def _make_request(self, cleaned: Mapping[str, Any]) -> None:
         values = {s.name: self._chosen_value(s) for s in self.mode.settings}
-        values = {name: value for name, value in values.items() if value not in (None, "")}
         try:
             self.request = GenerationRequest.checked(
-                provider=self.chosen, prompt=cleaned["prompt"], values=values, picture=self.picture
+                provider=self.chosen,
+                prompt=cleaned["prompt"],
+                values={n: value for n, value in values.items() if value not in (None, "")},
+                files=self.kept,
+                parent=self.earlier,
             )
         except InvalidRequest as invalid:
             for name, why in invalid.errors.items():
                 self.add_error(name if name in self.fields else None, why)
-        return cleaned
 
     def _chosen_value(self, setting: Setting) -> Any:
         """What was chosen. An unticked box is not sent: a program that names none means none."""
@@ -162,118 +263,97 @@ class GenerateForm(forms.Form):
 
     def _refuse_foreign_settings(self) -> None:
         """A setting that this service does not have was chosen for another one: not ignored."""
-        for name, label in _all_settings().items():
+        for name, label in _ALL_SETTINGS.items():
             if name not in self.fields and self.data.get(name):
                 self.add_error(None, f"{self.chosen.label} has no setting “{label}”.")
 
-    def _take_picture(self) -> None:
-        """The picture handed in now, else the one of an earlier try."""
-        upload = self.cleaned_data.get("image")
-        ticket = self.cleaned_data.get("kept_picture")
-        mode = self.chosen.mode_for(has_image=True)
-        try:
-            if upload:
-                most = mode.most_image_bytes if mode else settings.INPUT_IMAGE_MAX_BYTES
-                self.picture = keep_picture(
-                    upload, size=upload.size, most_bytes=most, user=self.user
-                )
-            elif ticket:
-                # Not silently without it: that would be another video, and it would be charged.
-                self.picture = Picture.from_ticket(ticket, self.user)
-        except PictureRefused as refused:
-            self.add_error("image", str(refused))
-            self._show_instead("kept_picture", "")
-        if self.picture and mode is None:
-            # Kept all the same: another service may take it.
-            self.add_error(
-                "image",
-                f"{self.chosen.label} takes no picture. Remove it, or choose another service.",
-            )
-        if self.picture:
-            self.keep(self.picture)
+    def _take_files(self) -> None:
+        """The files handed in now come to those of an earlier try."""
+        for slot in self._shown_slots:
+            given = self.cleaned_data.get(slot.name) or []
+            room = slot.most - len(self.kept.get(slot.name, ()))
+            if slot.most == 1 and given:
+                # A new picture takes the place of the one before.
+                self.kept.pop(slot.name, None)
+            elif len(given) > room:
+                self.add_error(slot.name, f"{slot.label}: at most {slot.most}, please.")
+            self._keep(slot, given[: slot.most if slot.most == 1 else room])
 
-    def keep(self, picture: Picture) -> None:
-        """Have the form, when it is shown again, still hold this picture."""
-        self.picture = picture
-        self._show_instead("kept_picture", picture.ticket(self.user))
+    def _keep(self, slot: Slot, given: Sequence[UploadedFile[Any]]) -> None:
+        for upload in given:
+            try:
+                file = keep_input(
+                    upload,
+                    size=upload.size or 0,
+                    slot=slot,
+                    user=self.user,
+                    name=upload.name or "",
+                )
+                self.kept.setdefault(slot.name, []).append(file)
+            except InputRefused as refused:
+                self.add_error(slot.name, str(refused))
 
     def use_new_key(self) -> None:
         """Have the form, when it is sent again, stand for another click."""
-        self._show_instead("idempotency_key", str(uuid4()))
-
-    def _show_instead(self, name: str, value: str) -> None:
-        self.initial[name] = value
+        key = str(uuid4())
+        self.initial["idempotency_key"] = key
         if isinstance(self.data, QueryDict):
             self.data = self.data.copy()
-            self.data[name] = value
+            self.data["idempotency_key"] = key
 
-    def _value_or_default(self, setting: Setting) -> Any:
-        bound = self[setting.name].value()
+
+def kept_in(data: QueryDict, *, user: User) -> tuple[dict[str, list[InputFile]], dict[str, str]]:
+    """The files that stand in a form's slots already; and for each slot with one that is gone, why.
+
+    A lost file is said: without it another video would be made, and charged.
+    """
+    kept, lost = {}, {}
+    for name in _ALL_SLOTS:
+        ids = [text for text in data.getlist(f"{KEPT}{name}") if text]
         try:
-            return self.fields[setting.name].clean(bound)
-        except forms.ValidationError:
-            return setting.default
+            if ids:
+                kept[name] = inputs_of(user, ids)
+        except InputRefused as refused:
+            lost[name] = str(refused)
+    return kept, lost
 
 
-def filled_in_from(video: Video) -> dict[str, Any]:
-    """The form's initial values with which this video was made."""
-    return {"prompt": video.prompt, **video.parameters}
+def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFile]]]:
+    """The form's values, and the files in its slots, with which this video was made."""
+    provider = PROVIDERS.get(video.provider)
+    mode = provider.mode_of_type(video.generation_type) if provider else None
+    kept: dict[str, list[InputFile]] = {}
+    for given in video.inputs.select_related("video__user"):
+        slot = mode.slot_at(given.field, given.position) if mode else None
+        if slot and (file := input_again(given)):
+            kept.setdefault(slot.name, []).append(file)
+    return {"prompt": video.prompt, **video.parameters}, kept
 
 
-def field_for(setting: Setting) -> forms.Field:
-    """The form field, and with it the widget, for one setting of a model."""
-    common: dict[str, Any] = {
-        "label": setting.label,
-        "help_text": setting.help,
-        "required": False,
-        "initial": setting.default,
-    }
-    if setting.choices:
-        choices = [(choice.value, choice.label) for choice in setting.choices]
-        is_short = len(choices) <= MOST_RADIOS
-        return forms.TypedChoiceField(
-            choices=choices,
-            coerce=_by_text({str(choice.value): choice.value for choice in setting.choices}),
-            empty_value=setting.default,
-            widget=forms.RadioSelect if is_short else forms.Select,
-            error_messages={
-                "invalid_choice": f"{setting.label} can be "
-                f"{', '.join(choice.label for choice in setting.choices)}."
-            },
-            **common,
-        )
-    if setting.kind == "boolean":
-        return forms.BooleanField(**common)
-    if setting.kind in {"integer", "number"}:
-        return forms.IntegerField(
-            min_value=setting.minimum,
-            max_value=setting.maximum,
-            error_messages={"invalid": f"{setting.label} has to be a whole number."},
-            **common,
-        )
-    return forms.CharField(max_length=setting.longest, **common)
+def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
+    """The settings among a form's fields; boxes that are not ticked, and rows, are put together."""
+    settings = {s.name: s for m in (PROVIDERS.values()) for e in m.modes for s in e.settings}
+    chosen = {name: value for name, value in values.items() if name in settings}
+    for setting in mode.settings if mode else ():
+        if setting.kind == "boolean" and isinstance(values.get(setting.name), str | None):
+            # A browser does not send a box that is not ticked.
+            chosen[setting.name] = bool(values.get(setting.name))
+        if setting.kind in {"rows", "lines"}:
+            field = field_for(setting)
+            given = field.widget.value_from_datadict(values, MultiValueDict(), setting.name)
+            chosen.pop(setting.name, None)
+            try:
+                chosen[setting.name] = field.clean(given)
+            except forms.ValidationError:
+                continue
+    return chosen
 
 
-def _takes(field: forms.Field, value: Any) -> bool:
-    try:
-        return value is not None and field.clean(value) is not None
-    except forms.ValidationError:
-        return False
-
-
-def _by_text(values: Mapping[str, Any]) -> Any:
-    """From what a browser sends back to the value with KIE.AI's type."""
-    return lambda text: values[str(text)]
-
-
-def _provider_field() -> forms.ChoiceField:
-    """The services that can be chosen now, by maker."""
-    makers: dict[str, list[tuple[str, str]]] = {}
-    for provider in offered():
-        makers.setdefault(provider.maker, []).append((provider.key, _described(provider)))
+def _provider_field(parent: Video | None) -> forms.ChoiceField:
+    choices = [(p.key, p.label) for _, group in _grouped(parent) for p in group]
     return forms.ChoiceField(
         label="Service",
-        choices=list(makers.items()),
+        choices=choices,
         error_messages={
             "invalid_choice": "This service is not offered here. Please choose another one.",
             "required": "Please choose a service.",
@@ -281,12 +361,20 @@ def _provider_field() -> forms.ChoiceField:
     )
 
 
-def _described(provider: Provider) -> str:
-    price = provider.cheapest
-    return f"{provider.label} · from {price}" if price else provider.label
+def _grouped(parent: Video | None) -> list[tuple[str, list[Provider]]]:
+    groups: dict[str, list[Provider]] = {}
+    for purpose in PURPOSES:
+        for provider in offered():
+            if provider.purpose != purpose:
+                continue
+            # What goes on from an earlier video is offered for that video only.
+            if provider.continues and not can_go_on_from(parent, provider.modes[0]):
+                continue
+            groups.setdefault(f"{PURPOSES[purpose]} · {provider.maker}", []).append(provider)
+    return list(groups.items())
 
 
-def _all_settings() -> dict[str, str]:
-    """Every setting that any service has: name to label."""
-    modes = (mode for provider in PROVIDERS.values() for mode in provider.modes)
-    return {setting.name: setting.label for mode in modes for setting in mode.settings}
+_EVERY_MODE = [mode for provider in PROVIDERS.values() for mode in provider.modes]
+# Every setting that any service has, name to label; and every slot.
+_ALL_SETTINGS = {s.name: s.label for mode in _EVERY_MODE for s in mode.settings}
+_ALL_SLOTS = {slot.name: slot for mode in _EVERY_MODE for slot in mode.slots}

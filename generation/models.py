@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from gallery.models import InputFile
 from videostudio.models import User
 
 
@@ -34,8 +35,8 @@ class Preset(models.Model):
     # What the form had been filled in with, by the names of its fields: a text, or a list of texts
     # where a name came several times.
     values = models.JSONField(default=dict, blank=True)
-    # Where the pictures lie that the form held: nobody else refers to them.
-    pictures = models.JSONField(default=list, blank=True)
+    # Those that the form held: they stay in the library as long as the preset does.
+    files = models.ManyToManyField(InputFile, related_name="presets", blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = PresetQuerySet.as_manager()

@@ -1,16 +1,17 @@
 """A whole form under a name: saved, found again, filled in."""
 
 import json
+import re
 import unicodedata
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import QueryDict
 
+from gallery.models import InputFile
 from generation.catalogue import offered
 from generation.models import Preset
-from generation.pictures import Picture, PictureRefused
 from generation.request import UNSTORABLE
 from videostudio.models import User
 
@@ -21,6 +22,8 @@ LONGEST_NAME = 80
 
 # These belong to one click on the form, not to what stands in it.
 OF_ONE_CLICK = frozenset({"csrfmiddlewaretoken", "idempotency_key", "show_settings"})
+
+UUID_TEXT = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 type Values = dict[str, str | list[str]]
 
@@ -62,12 +65,15 @@ def _is_texts(value: Any) -> bool:
     return all(isinstance(text, str) for text in texts)
 
 
-def values_of_preset(preset: Preset) -> tuple[str, Values]:
-    """The service a preset is for, and the values its form had: what a form is filled in with.
+def values_of_preset(preset: Preset) -> tuple[str, QueryDict]:
+    """The service a preset is for, and the values its form had, as if it were being sent.
 
     The service may no longer be offered, and any value may no longer be one that it takes.
     """
-    return preset.provider, preset.values
+    values = QueryDict(mutable=True)
+    for name, value in preset.values.items():
+        values.setlist(name, [value] if isinstance(value, str) else value)
+    return preset.provider, values
 
 
 def presets_of(user: User) -> list[Preset]:
@@ -86,18 +92,20 @@ def save_preset(*, user: User, name: str, values: Values, replace: bool = False)
     Raises NameTaken, and PresetRefused for what cannot be kept.
     """
     name = checked_name(name)
-    facts = _columns(values, user=user)
+    facts = _columns(values)
     presets = Preset.objects.for_user(user)
     if presets.exclude(name=name).count() >= MOST_PRESETS:
         raise PresetRefused(f"There is room for {MOST_PRESETS} presets. Delete one first, please.")
-    if replace:
-        preset, _ = presets.update_or_create(user=user, name=name, defaults=facts)
-        return preset
     try:
         with transaction.atomic():
-            return presets.create(user=user, name=name, **facts)
+            if replace:
+                preset, _ = presets.update_or_create(user=user, name=name, defaults=facts)
+            else:
+                preset = presets.create(user=user, name=name, **facts)
+            preset.files.set(_files_in(facts["values"], user=user))
     except IntegrityError:
         raise NameTaken(name) from None
+    return preset
 
 
 def rename_preset(preset: Preset, name: str) -> None:
@@ -120,7 +128,7 @@ def checked_name(text: str) -> str:
     return name
 
 
-def _columns(values: Values, *, user: User) -> dict[str, Any]:
+def _columns(values: Values) -> dict[str, Any]:
     kept = {_storable(name): _storable_value(value) for name, value in values.items()}
     provider = kept.pop("provider", "")
     is_large = (
@@ -130,7 +138,7 @@ def _columns(values: Values, *, user: User) -> dict[str, Any]:
     )
     if is_large or not isinstance(provider, str) or len(provider) > LONGEST_NAME:
         raise PresetRefused("This is too much for a preset. Please shorten the prompt.")
-    return {"provider": provider, "values": kept, "pictures": _pictures_in(kept, user=user)}
+    return {"provider": provider, "values": kept}
 
 
 def _storable_value(value: str | list[str]) -> str | list[str]:
@@ -141,13 +149,8 @@ def _storable(text: str) -> str:
     return UNSTORABLE.sub("", text)
 
 
-def _pictures_in(values: Mapping[str, str | list[str]], *, user: User) -> list[str]:
-    """Where the pictures lie whose tickets are among these values."""
-    paths = []
-    for value in values.values():
-        for text in [value] if isinstance(value, str) else value:
-            try:
-                paths.append(Picture.from_ticket(text, user).path)
-            except PictureRefused:
-                continue
-    return paths
+def _files_in(values: Values, *, user: User) -> QuerySet[InputFile]:
+    """The files of this person's library that stand in the form."""
+    texts = [t for value in values.values() for t in ([value] if isinstance(value, str) else value)]
+    ids = {text for text in texts if UUID_TEXT.fullmatch(text)}
+    return InputFile.objects.for_user(user).filter(pk__in=ids)

@@ -7,7 +7,7 @@ for callbacks that it echoes) whose it is. Works for 14 days, also for what was 
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -118,7 +118,7 @@ def _ask(task_id: str, *, client: KieClient) -> tuple[Family, TaskSnapshot]:
             raise NotRecovered(NO_ANSWER)
         sleep_until(turn[0])
         try:
-            return family, client.fetch_task(task_id, family=family)
+            return _placed(client.fetch_task(task_id, family=family), asked=family)
         except KieError as error:
             # A refusal is this family's "never heard of it"; whatever else, it may yet know it.
             is_unanswered |= error.is_silence or not isinstance(error, KieRefused)
@@ -127,8 +127,26 @@ def _ask(task_id: str, *, client: KieClient) -> tuple[Family, TaskSnapshot]:
 
 
 def _families(task_id: str) -> Iterator[Family]:
-    """All of them, the one whose name the id carries first."""
-    yield from sorted(FAMILIES.values(), key=lambda family: not task_id.startswith(family.name))
+    """One for each place that can be asked, the one whose name the id carries first."""
+    by_place: dict[str, Family] = {}
+    for family in FAMILIES.values():
+        # Where asking is creating, there is nothing to be found.
+        if family.own_id is None:
+            by_place.setdefault(family.status_path, family)
+    yield from sorted(by_place.values(), key=lambda family: not task_id.startswith(family.name))
+
+
+def _placed(snapshot: TaskSnapshot, *, asked: Family) -> tuple[Family, TaskSnapshot]:
+    """Which of the families that share a record made this task, told by what its request names.
+
+    A request that names no model gets the one that it was sent to.
+    """
+    request = snapshot.request
+    names = ("taskId" in request.fields, bool(request.model))
+    sharing = (f for f in FAMILIES.values() if f.status_path == asked.status_path)
+    family = next((f for f in sharing if names == (f.names_task, not f.model)), asked)
+    request = replace(request, model=request.model or family.model)
+    return family, replace(snapshot, request=request)
 
 
 def _video_waiting_for(request: TaskRequest, *, user: User) -> Video | None:
@@ -144,6 +162,9 @@ def _video_waiting_for(request: TaskRequest, *, user: User) -> Video | None:
         .filter(Q(stage=Stage.UNCONFIRMED) | Q(status=Status.FAILED))
     )
     prompt = _prompt(request)
+    if not prompt:
+        # Nothing by which one could be told from another.
+        return None
     return next((v for v in waiting.filter(model=request.model) if _same(v.prompt, prompt)), None)
 
 
@@ -203,15 +224,16 @@ def _columns(request: TaskRequest) -> dict[str, Any]:
         provider, mode = choice
         values = mode.values_in(request.fields)
         fields = mode.input_for(prompt="", values=values)
-        price = mode.price(fields)
+        price, seconds = mode.price(fields), mode.seconds_of(fields)
         return {
             "provider": provider.key,
             "model": mode.model,
             "generation_type": mode.generation_type,
             "parameters": values,
             "aspect_ratio": str(values.get("aspect_ratio") or ""),
-            "duration": mode.seconds_of(fields),
+            "duration": round(seconds) if seconds else None,
             "cost_estimated": price.credits if price else None,
+            "price_as_of": price.as_of if price else None,
         }
     model = request.model or "unknown"
     has_picture = any("image" in name or "frame" in name for name in request.fields)

@@ -3,18 +3,22 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from generation.catalogue import Mode, Price, Provider, Violation
-from generation.pictures import Picture
+from gallery.models import InputFile, Stage, Video
+from generation.catalogue import Mode, Provider
+from generation.prices import Inputs, Price
+from generation.schema import Violation
 
-# Stands in for the picture's address where a request is checked before the picture is uploaded.
-PLACEHOLDER_URL = "https://studio.invalid/picture"
+# Stands in for a file's address where a request is checked before the file is uploaded.
+PLACEHOLDER_URL = "https://studio.invalid/file"
 
 # PostgreSQL refuses both: a zero byte, and half of a character outside the first plane.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+type Files = Mapping[str, Sequence[InputFile]]
 
 
 class InvalidRequest(Exception):
@@ -27,13 +31,16 @@ class InvalidRequest(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
-    """A request KIE.AI would take: provider, mode, words, settings, picture."""
+    """A request KIE.AI would take: provider, mode, words, settings, files, an earlier video."""
 
     provider: Provider
     mode: Mode
     prompt: str
     values: Mapping[str, Any]
-    picture: Picture | None = None
+    # The files in each slot.
+    files: Files = field(default_factory=dict)
+    # What it was made from: the earlier video whose task goes on, or whose settings were taken.
+    parent: Video | None = None
 
     @classmethod
     def checked(
@@ -42,49 +49,69 @@ class GenerationRequest:
         provider: Provider,
         prompt: str,
         values: Mapping[str, Any],
-        picture: Picture | None = None,
+        files: Files | None = None,
+        parent: Video | None = None,
     ) -> Self:
         """The request for these values of ours, by name. Raises InvalidRequest."""
-        mode = provider.mode_for(has_image=picture is not None)
+        filled = {name: given for name, given in (files or {}).items() if given}
+        mode = provider.mode_for(filled.keys())
         if mode is None:
-            need = "needs a picture" if provider.needs_image else "takes no picture"
-            raise InvalidRequest({"image": f"{provider.label} {need}."})
+            raise InvalidRequest(_not_taken(provider, filled))
+        errors = {
+            slot.name: f"{provider.label} needs {_article(slot.label)}."
+            for slot in mode.slots
+            if slot.is_required and slot.name not in filled
+        }
         prompt = prompt.strip()
-        if not prompt:
-            raise InvalidRequest({"prompt": "Describe the video you want."})
-        if UNSTORABLE.search(prompt):
-            raise InvalidRequest({"prompt": "The prompt has characters that cannot be stored."})
-        if len(prompt) > mode.longest_prompt:
-            raise InvalidRequest(
-                {
-                    "prompt": f"{provider.label} takes {mode.longest_prompt:,} characters; "
-                    f"this prompt has {len(prompt):,}. Please shorten it."
-                }
+        if why := _objection_to(prompt, provider=provider, mode=mode):
+            errors["prompt"] = why
+        if mode.source_field and not can_go_on_from(parent, mode):
+            errors[""] = (
+                f"{provider.label} goes on from an earlier video. Open one and choose it there."
             )
-        request = cls(provider=provider, mode=mode, prompt=prompt, values=values, picture=picture)
+        if errors:
+            raise InvalidRequest(errors)
+        request = cls(
+            provider=provider,
+            mode=mode,
+            prompt=prompt if mode.takes_prompt else "",
+            values=values,
+            files=filled,
+            parent=parent,
+        )
         if error := mode.error_in(request.fields):
             raise InvalidRequest(in_our_words(error, mode=mode, values=values))
         return request
 
     @property
     def fields(self) -> dict[str, Any]:
-        """KIE.AI's fields, with a placeholder where the picture's address will be."""
-        pictures = [PLACEHOLDER_URL] if self.picture else []
-        return self.mode.input_for(prompt=self.prompt, values=self.values, image_urls=pictures)
+        """KIE.AI's fields, with placeholders where the files' addresses will be."""
+        return self.mode.input_for(
+            prompt=self.prompt,
+            values=self.values,
+            urls={name: [PLACEHOLDER_URL] * len(given) for name, given in self.files.items()},
+            source_task=self.parent.task_id if self.parent else "",
+        )
+
+    @property
+    def inputs(self) -> Inputs:
+        return inputs_in(self.files, parent=self.parent)
 
     @property
     def price(self) -> Price | None:
-        return self.mode.price(self.fields)
+        return self.mode.price(self.fields, self.inputs)
 
     @property
     def digest(self) -> str:
         """Equal for equal requests: what one idempotency key may stand for."""
-        facts = (self.provider.key, self.fields, self.picture.digest if self.picture else "")
+        given = {name: [file.digest for file in files] for name, files in self.files.items()}
+        facts = (self.provider.key, self.fields, given)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def as_columns(self) -> dict[str, Any]:
         """The video row that this request makes."""
         price = self.price
+        seconds = self.mode.seconds_of(self.fields, self.inputs)
         return {
             "prompt": self.prompt,
             "provider": self.provider.key,
@@ -93,32 +120,147 @@ class GenerationRequest:
             "generation_type": self.mode.generation_type,
             "parameters": dict(self.values),
             "aspect_ratio": str(self.values.get("aspect_ratio") or ""),
-            "duration": self.mode.seconds_of(self.fields),
+            "duration": round(seconds) if seconds else None,
             "cost_estimated": price.credits if price else None,
+            "price_as_of": price.as_of if price else None,
             "request_digest": self.digest,
+            "parent": self.parent,
         }
+
+    def input_rows(self) -> list[dict[str, Any]]:
+        """The video's rows of the files it is made from."""
+        return [
+            {
+                "field": slot.field,
+                "position": position,
+                "source": file,
+                "kind": file.kind,
+                "file": str(file.file),
+                "media_type": file.media_type,
+                "width": file.width,
+                "height": file.height,
+                "seconds": file.seconds,
+                "digest": file.digest,
+            }
+            for slot in self.mode.slots
+            for position, file in enumerate(
+                self.files.get(slot.name, ()), start=slot.first_position
+            )
+        ]
+
+
+def inputs_in(files: Files, *, parent: Video | None = None) -> Inputs:
+    """What a price can depend on among these files."""
+    every = [file for given in files.values() for file in given]
+    resolution = parent.parameters.get("resolution", "") if parent else ""
+    return Inputs(
+        counts={name: len(given) for name, given in files.items()},
+        video_seconds=_total(every, "video"),
+        audio_seconds=_total(every, "audio"),
+        source_resolution=str(resolution),
+    )
+
+
+def can_go_on_from(video: Video | None, mode: Mode) -> bool:
+    """Has KIE.AI a finished task of this video that the mode can take up?"""
+    return bool(
+        video
+        and video.task_id
+        and video.model in mode.continues
+        and (video.is_completed or video.stage == Stage.SAVING)
+    )
+
+
+def _total(files: list[InputFile], kind: str) -> float | None:
+    lengths = [file.seconds for file in files if file.kind == kind]
+    known = [length for length in lengths if length is not None]
+    return sum(known) if known and len(known) == len(lengths) else None
+
+
+def _not_taken(provider: Provider, filled: Mapping[str, Any]) -> dict[str, str]:
+    """Which of these files the service takes nowhere, or not together with the others."""
+    known = {slot.name: slot.label for slot in provider.slots}
+    foreign = [name for name in filled if name not in known]
+    if foreign:
+        return {
+            name: f"{provider.label} takes no {SLOT_WORDS.get(name, 'file')}. "
+            "Remove it, or choose another service."
+            for name in foreign
+        }
+    labels = " and ".join(f"“{known[name]}”" for name in filled)
+    return {"": f"{provider.label} does not take {labels} together. Please remove one of them."}
+
+
+SLOT_WORDS = {
+    "image": "picture",
+    "last_image": "last frame",
+    "reference_images": "pictures for reference",
+    "masks": "masks",
+    "video": "clip",
+    "reference_videos": "clips for reference",
+    "audio": "recording",
+    "reference_audios": "sounds for reference",
+}
+
+
+def _article(label: str) -> str:
+    words = label[:1].lower() + label[1:]
+    return words if words.endswith("s") or words.startswith("first and") else f"a {words}"
+
+
+def _objection_to(prompt: str, *, provider: Provider, mode: Mode) -> str:
+    """What is wrong with these words; "" when nothing is."""
+    if not prompt:
+        return "Describe the video you want." if mode.needs_prompt else ""
+    if UNSTORABLE.search(prompt):
+        return "The prompt has characters that cannot be stored."
+    if mode.takes_prompt and len(prompt) > mode.longest_prompt:
+        return (
+            f"{provider.label} takes {mode.longest_prompt:,} characters; "
+            f"this prompt has {len(prompt):,}. Please shorten it."
+        )
+    return ""
 
 
 def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
     """What does not go together among these settings, before anything else is known; "" if all."""
-    pictures = [PLACEHOLDER_URL] if mode.image_field else []
-    error = mode.error_in(mode.input_for(prompt="-", values=values, image_urls=pictures))
-    return (
-        "" if error is None else next(iter(in_our_words(error, mode=mode, values=values).values()))
-    )
+    rows = {s.field: len(values.get(s.name) or ()) for s in mode.settings if s.row_slots}
+    every = {
+        slot.name: [PLACEHOLDER_URL]
+        for slot in mode.slots
+        if slot.row is None or slot.row < rows[slot.field]
+    }
+    # With all files there, what is left to object to is about the settings.
+    fields = mode.input_for(prompt="prompt", values=values, urls=every, source_task="task")
+    error = mode.error_in(fields)
+    if error is None:
+        return ""
+    return next(iter(in_our_words(error, mode=mode, values=values).values()))
 
 
 def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> dict[str, str]:
-    """What the schema objects to, as a sentence at the setting it is about."""
+    """What the schema objects to, as a sentence at the setting or the files it is about."""
     for setting in mode.settings:
+        if setting.field == error.field and error.rule == "required":
+            return {setting.name: f"{setting.label}: something is missing in one of the rows."}
         if setting.field == error.field:
             return {setting.name: _sentence(setting.label, error, setting.words_for)}
         is_missing = error.rule == "required" and setting.field in error.limit
         if is_missing and values.get(setting.name) is None:
-            return {setting.name: f"Please choose: {setting.label.lower()}."}
+            return {setting.name: f"Please fill in: {setting.label.lower()}."}
+    for slot in mode.slots:
+        if slot.field == error.field and slot.row is None:
+            return {slot.name: _sentence(slot.label, error)}
+    if error.rule == "anyOf" and (labels := _slots_named_in(error, mode=mode)):
+        return {"": f"Choose something for {' or '.join(labels)}."}
     if error.field:
         return {error.field: _sentence(error.field, error)}
     return {"": "These settings do not go together. Please change one of them."}
+
+
+def _slots_named_in(error: Violation, *, mode: Mode) -> list[str]:
+    named = {field for entry in error.limit for field in entry.get("required", ())}
+    return [f"“{slot.label}”" for slot in mode.slots if slot.field in named]
 
 
 def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:
@@ -133,4 +275,10 @@ def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = st
             return f"{label} has to be {error.limit} or less."
         case "maxLength":
             return f"{label} can have {error.limit} characters."
+        case "minLength":
+            return f"{label} needs at least {error.limit} characters."
+        case "maxItems":
+            return f"{label}: at most {error.limit}, please."
+        case "minItems":
+            return f"{label}: at least {error.limit}, please."
     return f"{label} cannot be {error.value!r:.60}."

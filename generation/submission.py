@@ -4,9 +4,9 @@ Only what provably never reached KIE.AI is sent again; whatever is unclear waits
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from pathlib import PurePath
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,9 +20,11 @@ from generation import outage
 from generation.acceptance import keep_acceptance, write_down_kept_acceptances
 from generation.callbacks import callback_url
 from generation.catalogue import PROVIDERS, Mode
+from generation.inputs import content_for
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.limits import LimitReached, check_limits
 from generation.request import GenerationRequest
 from videostudio.models import User
 
@@ -77,8 +79,8 @@ def submit_video(
 ) -> Video:
     """Save the row, then hand it to KIE.AI. The same key with the same request: the first video.
 
-    Raises VideoRefused, and then keeps no row, and KeyUsedForAnother. Everything else that can go
-    wrong leaves a row that tells the truth and goes on by itself.
+    Raises VideoRefused and LimitReached, and then keeps no row, and KeyUsedForAnother. Everything
+    else that can go wrong leaves a row that tells the truth and goes on by itself.
     """
     # Committed before the call: a crash at any point leaves a row that tells the truth.
     video, is_new = _insert(user=user, request=request, idempotency_key=idempotency_key)
@@ -100,11 +102,12 @@ def submit_video(
 def _insert(
     *, user: User, request: GenerationRequest, idempotency_key: UUID | None
 ) -> tuple[Video, bool]:
-    """The row of this request, and whether it is new. Raises KeyUsedForAnother."""
+    """The row of this request, and whether it is new. Raises KeyUsedForAnother, LimitReached."""
     columns = request.as_columns()
     usual = Video.objects.usual_time(**{name: columns[name] for name in USUAL_TIME_OF})
     try:
         with transaction.atomic():
+            check_limits(user, videos=1, credits=columns["cost_estimated"])
             video = Video.objects.create(
                 user=user,
                 idempotency_key=idempotency_key,
@@ -113,19 +116,13 @@ def _insert(
                 **columns,
                 **(usual.as_columns() if usual else {}),
             )
-            if request.picture:
-                video.inputs.create(
-                    field=request.mode.image_field,
-                    file=request.picture.path,
-                    media_type=request.picture.media_type,
-                    width=request.picture.width,
-                    height=request.picture.height,
-                    digest=request.picture.digest,
-                )
+            for row in request.input_rows():
+                video.inputs.create(**row)
             video.events.create(what="requested", by=user.get_username())
-    except IntegrityError:
+    except (IntegrityError, LimitReached) as error:
         first = Video.objects.for_user(user).filter(idempotency_key=idempotency_key).first()
-        if idempotency_key is None:
+        # The first of two clicks may have been the last one that the limit had room for.
+        if idempotency_key is None or (first is None and isinstance(error, LimitReached)):
             raise
         if first is None:
             # Refused between the two: the click that came second is now the first.
@@ -189,26 +186,34 @@ def _await_turn(patience: timedelta) -> None:
 
 def _mode_of(video: Video) -> Mode:
     provider = PROVIDERS.get(video.provider)
-    for mode in provider.modes if provider else ():
-        if mode.generation_type == video.generation_type:
-            return mode
-    raise VideoRefused(f"no mode for {video.provider}", failure="not_offered")
+    mode = provider.mode_of_type(video.generation_type) if provider else None
+    if mode is None:
+        raise VideoRefused(f"no mode for {video.provider}", failure="not_offered")
+    return mode
 
 
 def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
-    """KIE.AI's fields, with addresses at which KIE.AI finds the pictures. Uploads are free."""
-    urls = []
+    """KIE.AI's fields, with addresses at which KIE.AI finds the files. Uploads are free."""
+    urls: defaultdict[str, list[str]] = defaultdict(list)
     for given in video.inputs.all():
-        name = f"{video.pk.hex}-{given.position}{PurePath(str(given.file)).suffix}"
+        slot = mode.slot_at(given.field, given.position)
         try:
-            with given.file.open("rb") as file:
-                urls.append(client.upload(file, name=name, media_type=given.media_type))
+            content, media_type, ending = content_for(slot, given)
+            name = f"{video.pk.hex}-{given.field}-{given.position}.{ending}"
+            with content:
+                address = client.upload(content, name=name, media_type=media_type)
         except FileNotFoundError as error:
-            raise VideoRefused("the picture is gone", failure="picture_gone") from error
+            raise VideoRefused("the file is gone", failure="picture_gone") from error
         # Nothing was created, so nothing is lost by doing it all again.
         except (KieUnclear, OSError) as error:
             raise KieNotSent(f"upload: {error}") from error
-    return mode.input_for(prompt=video.prompt, values=video.parameters, image_urls=urls)
+        urls[slot.name if slot else given.field].append(address)
+    return mode.input_for(
+        prompt=video.prompt,
+        values=video.parameters,
+        urls=urls,
+        source_task=video.parent.task_id if video.parent else "",
+    )
 
 
 def _send_later(video: Video, error: KieNotSent) -> None:

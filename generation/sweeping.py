@@ -13,15 +13,16 @@ from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
-from gallery.models import Video, VideoInput, VideoResult
+from gallery.models import InputFile, Video, VideoInput, VideoResult
 from generation.download import sweep_parts
-from generation.models import Preset
 from generation.storage import STORAGE_ERRORS
 
 logger = logging.getLogger(__name__)
 
 # A younger file may belong to somebody who is just about to say so.
 YOUNG = timedelta(days=1)
+# So long a library keeps what no video was made from.
+KEPT_UNUSED = timedelta(days=30)
 # Folders of videos begin with two hexadecimal digits; in a day all of these are walked.
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 HOURS = 24
@@ -60,22 +61,16 @@ def _sweep_rows(rows: QuerySet[Any]) -> int:
 
 
 def _sweep_inputs() -> int:
-    """Pictures that were handed in and never sent."""
+    """Files that were handed in and neither sent nor kept in a library or for a preset."""
+    InputFile.objects.unused_since(now() - KEPT_UNUSED).filter(presets=None).delete()
     swept = 0
     for folder in _folders_in("inputs"):
         names = _files_in(f"inputs/{folder}")
         names -= set(VideoInput.objects.filter(file__in=names).values_list("file", flat=True))
-        names -= _kept_for_presets(folder)
+        entries = InputFile.objects.filter(Q(file__in=names) | Q(preview__in=names))
+        names -= {name for row in entries.values_list("file", "preview") for name in row}
         swept += _remove(name for name in names if _is_old(name))
     return swept
-
-
-def _kept_for_presets(folder: str) -> set[str]:
-    """The pictures that the presets of this folder's owner hold."""
-    if not folder.isdecimal():
-        return set()
-    presets = Preset.objects.filter(user_id=folder)
-    return {name for names in presets.values_list("pictures", flat=True) for name in names}
 
 
 def sweep_orphans(*, hour: int | None = None) -> int:

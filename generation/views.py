@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
-from generation.catalogue import Provider, offered
-from generation.forms import GenerateForm, filled_in_from
+from generation.catalogue import PURPOSES, Provider, for_purpose, offered, taking
+from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.kie.client import KieClient
+from generation.limits import LimitReached
 from generation.models import Preset
-from generation.pictures import Picture
 from generation.polling import poll_due_videos
 from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
@@ -51,14 +51,24 @@ def generate(request: StudioRequest) -> HttpResponse:
 
 
 def _submit(request: StudioRequest) -> HttpResponse:
+    kept, lost = kept_in(request.POST, user=request.user)
     form = GenerateForm(
-        request.POST, request.FILES, user=request.user, provider=_chosen(request.POST)
+        request.POST,
+        request.FILES,
+        user=request.user,
+        provider=_chosen(request.POST),
+        parent=_earlier(request, request.POST),
+        kept=kept,
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
-        # Without JavaScript: another service was chosen, and nothing is to be sent yet.
-        return _show(request, form.unsent())
-    if not is_valid or form.request is None:
+        # Without JavaScript another service was chosen, or a draft is back: nothing is to be sent.
+        unsent = form.unsent()
+        unsent.notes += tuple(lost.values())
+        return _show(request, unsent)
+    for name, why in lost.items():
+        form.add_error(name if name in form.fields else None, why)
+    if not is_valid or lost or form.request is None:
         return _show(request, form, status=422)
     try:
         video = submit_video(
@@ -67,13 +77,14 @@ def _submit(request: StudioRequest) -> HttpResponse:
             client=KieClient.from_settings(),
             idempotency_key=form.cleaned_data["idempotency_key"],
         )
-    except VideoRefused as refusal:
+    except (VideoRefused, LimitReached) as refusal:
         form.add_error(None, refusal.user_message)
         return _show(request, form, status=422)
     except KeyUsedForAnother:
         form.use_new_key()
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
+    tasks.nudge_balance()
     if video.stage == Video.Stage.SUBMITTING:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.
@@ -86,29 +97,58 @@ def _submit(request: StudioRequest) -> HttpResponse:
 
 
 def _form_to_show(request: StudioRequest) -> GenerateForm:
-    """For `?provider=`, filled in from `?from=` or `?preset=` and with what stands in the form."""
-    typed = request.GET.dict()
-    source = typed.pop("from", "")
+    """For `?provider=`, filled in from `?from=` and with what stands in the form already.
+
+    Or as `?preset=` kept it.
+    """
+    typed = request.GET.copy()
     if "preset" in typed:
-        key, values = values_of_preset(_preset(request, typed.pop("preset")))
-        provider = _offered_or_first(typed.get("provider", key))
-        return GenerateForm.holding(values | typed, user=request.user, provider=provider)
-    if source and "provider" not in typed:
-        return _form_from(request, _source(request, source))
-    values = filled_in_from(_source(request, source)) if source else {}
-    return GenerateForm.holding(values | typed, user=request.user, provider=_chosen(request.GET))
+        return _form_of(request, _preset(request, request.GET["preset"]))
+    source = typed.pop("from", [""])[-1]
+    video = _video(request, source) if source else None
+    if video and "provider" not in typed:
+        return _form_from(request, video)
+    values, kept = filled_in_from(video) if video else ({}, {})
+    kept |= kept_in(typed, user=request.user)[0]
+    parent = _earlier(request, typed)
+    provider = _chosen(typed)
+    if kind := typed.get("kind"):
+        provider = for_purpose(provider, kind)
+    elif "follow" in typed and provider.mode_for(kept.keys()) is None:
+        # The files decide: what was chosen before they came does not take them.
+        provider = taking(provider, kept.keys())
+    return GenerateForm.holding(
+        values | typed.dict(), user=request.user, provider=provider, parent=parent, kept=kept
+    )
 
 
 def _form_from(request: StudioRequest, video: Video) -> GenerateForm:
-    """The form as this video was made: a new key, the same prompt, settings and picture."""
+    """The form as this video was made: a new key, the same prompt, settings and files."""
+    values, kept = filled_in_from(video)
     provider = _offered_or_first(video.provider)
-    form = GenerateForm.holding(filled_in_from(video), user=request.user, provider=provider)
-    for given in video.inputs.all()[:1]:
-        form.keep(Picture.of(given))
+    parent = video.parent if provider.continues else None
+    return GenerateForm.holding(
+        values, user=request.user, provider=provider, parent=parent, kept=kept
+    )
+
+
+def _form_of(request: StudioRequest, preset: Preset) -> GenerateForm:
+    """The form as this preset kept it. Of a file that is gone it says so."""
+    key, values = values_of_preset(preset)
+    kept, lost = kept_in(values, user=request.user)
+    parent = _earlier(request, values)
+    form = GenerateForm.holding(
+        values.dict(),
+        user=request.user,
+        provider=_offered_or_first(key),
+        parent=parent,
+        kept=kept,
+    )
+    form.notes += tuple(lost.values())
     return form
 
 
-def _source(request: StudioRequest, text: str) -> Video:
+def _video(request: StudioRequest, text: str) -> Video:
     try:
         return get_object_or_404(Video.objects.for_user(request.user), pk=uuid.UUID(text))
     except ValueError:
@@ -120,6 +160,12 @@ def _preset(request: StudioRequest, text: str) -> Preset:
         return get_object_or_404(Preset.objects.for_user(request.user), pk=int(text))
     except ValueError:
         raise Http404("There is no such preset.") from None
+
+
+def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
+    """The video that the form goes on from; None when it names none."""
+    text = query.get("parent", "")
+    return _video(request, text) if text else None
 
 
 def _chosen(query: QueryDict) -> Provider:
@@ -143,6 +189,7 @@ def _show(
     context: dict[str, Any] = {
         "form": form,
         "chosen": form.chosen,
+        "purposes": PURPOSES,
         "started": started,
         "now": now(),
     }
@@ -163,6 +210,7 @@ def refresh(request: StudioRequest) -> HttpResponse:
         )
         if report.finished:
             tasks.nudge(tasks.archive_videos)
+            tasks.nudge_balance()
     if request.htmx:
         # The page then asks for what changed, by the way it always does.
         return HttpResponse(status=204, headers={"HX-Trigger": "refreshed"})

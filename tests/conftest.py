@@ -17,7 +17,8 @@ from PIL import Image
 
 from gallery import views
 from gallery.models import Stage, Status, Video, file_name
-from generation.catalogue import refusal_of
+from generation.catalogue import refusal_of, slot_named
+from generation.inputs import keep_input
 from generation.kie.client import KieClient, _shared_client
 from generation.kie.sandbox import Sandbox
 from videostudio.models import User
@@ -179,6 +180,13 @@ def picture_bytes(width=64, height=48, *, kind="PNG", **options):
     content = io.BytesIO()
     Image.new("RGB", (width, height), (180, 60, 40)).save(content, kind, **options)
     return content.getvalue()
+
+
+def kept_input(user, slot="image", content=None, *, name="kite.png"):
+    """A file of this person's library, handed in for that slot."""
+    content = picture_bytes(320, 180) if content is None else content
+    upload = io.BytesIO(content)
+    return keep_input(upload, size=len(content), slot=slot_named(slot), user=user, name=name)
 
 
 def make_clip(path, *, seconds=1.0, size=(320, 180), fps=12):

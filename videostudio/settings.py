@@ -316,6 +316,11 @@ CELERY_BEAT_SCHEDULE["sweep_files"] = {
     "schedule": 3600,
     "options": {"expires": 3600},
 }
+CELERY_BEAT_SCHEDULE["refresh_balance"] = {
+    "task": "generation.tasks.refresh_balance",
+    "schedule": 60,
+    "options": {"expires": 60},
+}
 
 # --- KIE.AI ---------------------------------------------------------------------------------
 
@@ -344,6 +349,10 @@ KIE_STATUS_RATE = _rate(env.str("KIE_STATUS_RATE", default="10/1s"))
 KIE_CREATE_RATE = _rate(env.str("KIE_CREATE_RATE", default="18/10s"))
 # Status queries under way at once in one pass.
 KIE_STATUS_CONNECTIONS = env.int("KIE_STATUS_CONNECTIONS", default=32)
+
+# Below this the pages ask for KIE.AI's account to be topped up: $1, some six short videos, is time
+# enough to do it. 0: they never ask.
+LOW_BALANCE_CREDITS = env.int("LOW_BALANCE_CREDITS", default=200)
 
 # Retired services cannot be chosen (KIE.AI refuses them); their videos still play and are polled.
 OFFER_RETIRED_SERVICES = env.bool("OFFER_RETIRED_SERVICES", default=False)
@@ -402,8 +411,10 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # An uploaded picture above this goes to disk while it arrives.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-# A picture larger than this is refused before anything looks inside it.
-INPUT_IMAGE_MAX_BYTES = 10 * 1024 * 1024
+# A file larger than this is refused before anything looks inside it; a service may take less.
+INPUT_IMAGE_MAX_BYTES = env.int("INPUT_IMAGE_MAX_BYTES", default=30 * 1024**2)
+INPUT_VIDEO_MAX_BYTES = env.int("INPUT_VIDEO_MAX_BYTES", default=500 * 1024**2)
+INPUT_AUDIO_MAX_BYTES = env.int("INPUT_AUDIO_MAX_BYTES", default=100 * 1024**2)
 INPUT_IMAGE_MAX_PIXELS = 25_000_000
 
 # A finished video larger than this, or slower to fetch, is given up and tried again later.

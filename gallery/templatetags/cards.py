@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from uuid import UUID
 
 from django.template import Library
@@ -13,6 +12,7 @@ from django.utils.timezone import now
 
 from gallery.failures import Failure, Step
 from gallery.models import Video
+from gallery.services import name_of
 from gallery.waiting import Waiting
 from videostudio.models import User
 
@@ -20,9 +20,6 @@ register = Library()
 
 # One credit of KIE.AI's in dollars.
 USD_PER_CREDIT = Decimal("0.005")
-
-# Two services whose key leaves out the generation.
-SERVICES = {"kie-hailuo-text2vid": "Hailuo 02", "kie-hailuo-img2vid": "Hailuo 02 Image"}
 
 EVENTS = {
     "requested": "Requested",
@@ -40,16 +37,7 @@ EVENTS = {
 }
 
 
-@register.filter
-@lru_cache(maxsize=256)
-def service(provider: str) -> str:
-    """`kie-hailuo-2-3-pro-img2vid` as "Hailuo 2.3 Pro Image"."""
-    if provider in SERVICES:
-        return SERVICES[provider]
-    words = provider.removeprefix("kie-").removesuffix("-text2vid")
-    words = words.replace("img2vid", "image").replace("veo3", "veo-3-1")
-    words = re.sub(r"(\d)-(?=\d)", r"\1.", words)
-    return words.replace("-", " ").title()
+register.filter("service", name_of)
 
 
 @register.filter
@@ -108,18 +96,30 @@ def ago(at: datetime) -> str:
 @register.filter
 def dollars(usd: Decimal) -> str:
     """To the cent, or further where a price goes further."""
-    return f"${usd:.2f}" if usd == round(usd, 2) else f"${usd.normalize():f}"
+    return f"${usd:,.2f}" if usd == round(usd, 2) else f"${usd.normalize():,f}"
 
 
 @register.filter
 def plain(number: Decimal) -> str:
     """Without the zeros a database adds: 60, not 60.00."""
-    return f"{number.normalize():f}"
+    return f"{number.normalize():,f}"
+
+
+@register.filter
+def whole(credits: Decimal) -> str:
+    """Only what is there in full: 812 of 812.75 credits."""
+    return f"{int(credits):,}"
 
 
 @register.filter
 def in_dollars(credits: Decimal) -> str:
     return dollars(credits * USD_PER_CREDIT)
+
+
+@register.filter
+def to_the_cent(credits: Decimal) -> str:
+    """In dollars, where many are added up: nobody counts the tenths of cents."""
+    return f"${credits * USD_PER_CREDIT:,.2f}"
 
 
 @register.filter

@@ -92,6 +92,11 @@ def status_queries() -> Budget:
     return Budget("status", _with_room(settings.KIE_STATUS_RATE))
 
 
+def catalogue_queries() -> Budget:
+    """Questions to KIE.AI's live catalogue: one a second for the four together."""
+    return Budget("catalogue", _with_room((1, 1.0)))
+
+
 def _with_room(rate: tuple[int, float] | None) -> tuple[int, float] | None:
     return rate and (rate[0], rate[1] * ROOM)
 

@@ -11,8 +11,10 @@ from typing import IO, Any
 import requests
 from django.conf import settings
 from requests.auth import AuthBase
+from requests_toolbelt.multipart.encoder import MultipartEncoder
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from . import live
 from . import snapshot as said
 from .deadline import DeadlineAdapter
 from .errors import KieError, KieNotSent, KieRefused, KieUnclear
@@ -79,16 +81,38 @@ class KieClient:
 
         Raises KieRefused (no task), KieNotSent (send it again) or KieUnclear (perhaps charged).
         """
-        data = self._call("POST", self._base_url + family.create_path, json=body)
-        task_id = said.task_id(data.get("taskId")) if isinstance(data, Mapping) else ""
+        if family.own_id is not None:
+            return self._ask_for(body, own_id=family.own_id(body), family=family)
+        url = self._base_url + family.create_path
+        data = self._call("POST", url, json=body, known_code=family.known_code)
+        task_id = _task_id_in(data)
         if not task_id:
             raise KieUnclear("accepted without a task id")
+        if task_id == body.get("taskId"):
+            raise KieUnclear("accepted under the id of the task that was to be continued")
         return task_id
+
+    def _ask_for(self, body: Mapping[str, Any], *, own_id: str, family: Family) -> str:
+        """Create by asking. Once more does no harm, so no answer means: ask again later."""
+        if not own_id:
+            raise KieRefused("it names no task of KIE.AI's")
+        try:
+            self.fetch_task(own_id, family=family)
+        except KieUnclear as error:
+            unclear = error
+        else:
+            return own_id
+        raise KieNotSent(str(unclear), code=unclear.code, is_silence=unclear.is_silence)
 
     def fetch_task(self, task_id: str, *, family: Family) -> TaskSnapshot:
         """What KIE.AI says about this task now. Asking costs nothing and may be repeated."""
-        url = self._base_url + family.status_path
-        data = self._call("GET", url, params={"taskId": task_id})
+        query = family.query(task_id)
+        try:
+            data = self._call("GET", self._base_url + family.status_path, params=query)
+        except KieRefused as refusal:
+            if (snapshot := family.read_refusal(refusal)) is None:
+                raise
+            return snapshot
         if not isinstance(data, Mapping):
             raise KieUnclear("a record that is no object", raw=said.raw(data))
         return family.read(data)
@@ -99,11 +123,14 @@ class KieClient:
         The same name overwrites an earlier file, and the name's ending decides the content type:
         give a random name with the right ending. Source: docs.kie.ai/file-upload-api
         """
+        # requests would read the whole file into memory: clips have hundreds of megabytes.
+        parts = {"uploadPath": "studio", "fileName": name, "file": (name, file, media_type)}
+        form = MultipartEncoder(parts)
         data = self._call(
             "POST",
             f"{self._upload_base_url}/api/file-stream-upload",
-            data={"uploadPath": "studio", "fileName": name},
-            files={"file": (name, file, media_type)},
+            data=form,
+            headers={"Content-Type": form.content_type},
             read_seconds=UPLOAD_READ_SECONDS,
         )
         address = said.url(data.get("downloadUrl")) if isinstance(data, Mapping) else ""
@@ -131,10 +158,40 @@ class KieClient:
             raise KieUnclear("a balance that is no number")
         return balance
 
+    # KIE.AI's live catalogue: one request per second for the four together, see kie/budget.py.
+
+    def fetch_models(self) -> live.LiveModels:
+        """Every model that KIE.AI has now, images and music too."""
+        return live.read_models(self._call("GET", f"{self._base_url}/api/v1/models"))
+
+    def fetch_model_schema(self, model: str) -> live.LiveSchema:
+        """How KIE.AI wants to be asked for this model, as an OpenAPI document."""
+        data = self._call("GET", f"{self._base_url}{live.model_path(model)}/schema")
+        return live.read_schema(data, model=model)
+
+    def fetch_model_price(self, model: str) -> live.LivePrice:
+        """What this model costs now."""
+        data = self._call("GET", f"{self._base_url}{live.model_path(model)}/price")
+        return live.read_price(data, model=model)
+
+    def fetch_success_rate(self, model: str) -> live.SuccessRate:
+        """How well this model has worked in the last 24 hours."""
+        data = self._call("GET", f"{self._base_url}{live.model_path(model)}/success-rate")
+        return live.read_success_rate(data, model=model)
+
     def _call(
-        self, method: str, url: str, *, read_seconds: int = READ_SECONDS, **content: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        read_seconds: int = READ_SECONDS,
+        known_code: int | None = None,
+        **content: Any,
     ) -> Any:
-        """`data` of the answer's envelope. Raises KieError for everything but code 200."""
+        """`data` of the answer's envelope. Raises KieError for everything but code 200.
+
+        `known_code`: with a task's id it is as good, for it tells of a task that there is already.
+        """
         try:
             with self._session.request(
                 method,
@@ -149,7 +206,7 @@ class KieClient:
             # Whatever it was, it decides between money and no money.
             failed = _failed_call(error)
         else:
-            return _envelope_data(response, body)
+            return _envelope_data(response, body, known_code=known_code)
         # Raised out here: a context would carry the request, and the request the key.
         raise failed
 
@@ -192,7 +249,9 @@ def _is_from_handshake(error: BaseException | None) -> bool:
     return False
 
 
-def _envelope_data(response: requests.Response, body: bytes) -> Any:
+def _envelope_data(
+    response: requests.Response, body: bytes, *, known_code: int | None = None
+) -> Any:
     """Only the envelope's `code` counts: KIE.AI answers HTTP 200 for refusals too."""
     try:
         envelope = json.loads(body) if len(body) <= MOST_ANSWER_BYTES else None
@@ -206,8 +265,9 @@ def _envelope_data(response: requests.Response, body: bytes) -> Any:
         if response.status_code >= 500:
             raise _without_envelope(response, body)
         code = response.status_code
-    if code == 200:
-        return envelope.get("data")
+    data = envelope.get("data")
+    if code == 200 or (code == known_code and _task_id_in(data)):
+        return data
     message = said.words(envelope.get("msg") or envelope.get("message"))
     logger.info("kie_refused code=%s message=%s", code, message)
     if code in {RATE_LIMITED, MAINTENANCE}:
@@ -218,10 +278,13 @@ def _envelope_data(response: requests.Response, body: bytes) -> Any:
             retry_after=_seconds(response.headers.get("Retry-After")),
             is_silence=code == MAINTENANCE,
         )
-    data = envelope.get("data")
-    if isinstance(data, Mapping) and said.task_id(data.get("taskId")):
+    if _task_id_in(data):
         raise KieUnclear(f"{code} with a task id", code=code)
     raise KieRefused(f"{code} {message}", code=code, words=message, is_silence=code == KEY_REFUSED)
+
+
+def _task_id_in(data: Any) -> str:
+    return said.task_id(data.get("taskId")) if isinstance(data, Mapping) else ""
 
 
 def _without_envelope(response: requests.Response, body: bytes) -> KieError:

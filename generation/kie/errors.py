@@ -34,7 +34,9 @@ class KieRefused(KieError):
 
 
 class KieNotSent(KieError):
-    """KIE.AI never had it, or sent it back unread: the same call may be made again later."""
+    """The same call may be made again later: KIE.AI never had it, sent it back unread, or does
+    not mind having it twice.
+    """
 
     def __init__(
         self,

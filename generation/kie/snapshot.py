@@ -151,6 +151,12 @@ def credits(value: Any) -> Decimal | None:
     return round(Decimal(str(value)), 2) if 0 <= value < 10_000_000 else None
 
 
+def count(value: Any) -> int | None:
+    """A number of things that fits a column; None for anything else."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 <= value < 10**9 else None
+
+
 def percent(value: Any) -> int | None:
     """A progress figure in 0..100; None where KIE.AI gives none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -174,7 +174,7 @@ function sentenceFor(status) {
   if (!status) return "The studio could not be reached. What you typed is still here.";
   if (status === 403) return "This page is out of date. Reload it and try again.";
   if (status === 404) return "This video is no longer here.";
-  if (status === 413) return "This picture is too large.";
+  if (status === 413) return "This file is too large.";
   if (status === 429) return "That was a little fast. Please try again in a moment.";
   return "Something went wrong. Please try again.";
 }
@@ -371,6 +371,8 @@ function watchToast(box) {
   }
 }
 
+document.addEventListener("toast", ({ detail }) => toast(detail.text, detail));
+
 if (toasts) {
   for (const box of findAll(".toast", toasts)) watchToast(box);
   new MutationObserver((changes) => {
@@ -383,17 +385,10 @@ if (toasts) {
 
 /* --- 5 Form --------------------------------------------------------------------------------- */
 
-const MOST_PICTURE_BYTES = 10 * 1024 * 1024;
-let preview = "";
 
 /** The form as it came from the server, also after each swap. */
 function prepareForm(form, { isSwapped }) {
   count();
-  const kept = find(".kept img", form);
-  if (kept && preview) {
-    kept.src = preview;
-    kept.hidden = false;
-  }
   // Later than the browser, which takes the focus away when it goes there itself.
   if (!isSwapped) addEventListener("load", () => setTimeout(goToPlace));
   if (!isSwapped) return;
@@ -426,42 +421,6 @@ function count() {
   }
 }
 
-function showPicture() {
-  const [file] = find("#id_image").files;
-  URL.revokeObjectURL(preview);
-  preview = file ? URL.createObjectURL(file) : "";
-  const tile = find("#picture-tile");
-  tile.hidden = !file;
-  find(".drop").hidden = Boolean(file);
-  if (file) {
-    find(".kept")?.remove();
-    find("img", tile).src = preview;
-    find(".tile-name", tile).textContent = file.name;
-    const megabytes = file.size / 1024 / 1024;
-    const size = megabytes < 1 ? `${Math.ceil(file.size / 1024)} KB` : `${megabytes.toFixed(1)} MB`;
-    const isLarge = file.size > MOST_PICTURE_BYTES;
-    find(".tile-size", tile).textContent = isLarge ? `${size}: at most 10 MB are allowed` : size;
-    find(".tile-size", tile).classList.toggle("error", isLarge);
-  }
-  find("#picture").classList.toggle("has-picture", Boolean(file || find(".kept")));
-}
-
-function takePicture(files) {
-  const picture = [...files].find((file) => file.type.startsWith("image/"));
-  if (!picture) {
-    toast("This is no picture. JPEG, PNG and WebP are taken.", { level: "warning" });
-    return;
-  }
-  if (find("#settings").dataset.image === "none") {
-    toast("This service takes no picture. Choose another service first.", { level: "warning" });
-    return;
-  }
-  const transfer = new DataTransfer();
-  transfer.items.add(picture);
-  find("#id_image").files = transfer.files;
-  showPicture();
-}
-
 document.addEventListener("input", ({ target }) => {
   // What is being corrected is no longer called wrong.
   if (target.getAttribute("aria-invalid") && target.form?.id === "generate-form") {
@@ -470,30 +429,6 @@ document.addEventListener("input", ({ target }) => {
   }
   if (target.id === "id_prompt") count();
 });
-document.addEventListener("change", ({ target }) => {
-  if (target.id === "id_image") showPicture();
-});
-document.addEventListener("click", ({ target }) => {
-  if (!target.closest("#picture-remove")) return;
-  find("#id_image").value = "";
-  showPicture();
-  find("#id_image").focus();
-});
-document.addEventListener("paste", (event) => {
-  if (!find("#id_image") || !event.clipboardData.files.length) return;
-  event.preventDefault();
-  takePicture(event.clipboardData.files);
-});
-for (const name of ["dragover", "drop"]) {
-  document.addEventListener(name, (event) => {
-    if (!find("#id_image") || !event.dataTransfer.types.includes("Files")) return;
-    // A picture that misses its place must not replace the page.
-    event.preventDefault();
-    find(".drop").classList.toggle("is-over", name === "dragover" && event.target.closest(".form"));
-    if (name === "drop") takePicture(event.dataTransfer.files);
-  });
-}
-document.addEventListener("dragleave", () => find(".drop")?.classList.remove("is-over"));
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
   const submit = event.target.closest?.("#generate-form") && find("#submit");
@@ -509,8 +444,6 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (target.id !== "settings") return;
   count();
-  // What was wrong with the picture was said about another service.
-  find("#id_image_error")?.remove();
 });
 
 /* --- 6 Small things ------------------------------------------------------------------------- */

@@ -222,7 +222,7 @@ class LifeOfVideos(RuleBasedStateMachine):
         patch.setattr(asking, "ThreadPoolExecutor", Inline)
         patch.setattr(asking, "SimpleQueue", lambda: Waiting(self.clock))
         # Messages are hints: all of them are lost here, and the rules come anyway.
-        patch.setattr(tasks, "nudge", lambda *args: None)
+        patch.setattr(tasks, "nudge", lambda *args, **options: None)
         web = self.around.enter_context(responses.RequestsMock(assert_all_requests_are_fired=False))
         web.add_callback(responses.GET, re.compile(re.escape(RESULTS)), self.kie.download)
         shutil.rmtree(studio.MEDIA_ROOT, ignore_errors=True)
@@ -351,7 +351,7 @@ class LifeOfVideos(RuleBasedStateMachine):
         self.kie.creation, death = sending
         prompt = f"kite {len(self.requests)}"
         provider = PROVIDERS["kie-veo3-fast" if len(self.requests) % 2 else "kie-hailuo-text2vid"]
-        mode = provider.mode_for(has_image=False)
+        mode = provider.mode_for()
         values = {s.name: s.default for s in mode.settings if s.default is not None}
         request = GenerationRequest.checked(provider=provider, prompt=prompt, values=values)
         self.requests[prompt] = (self.people[who], request, uuid4())

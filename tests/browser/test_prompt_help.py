@@ -301,19 +301,19 @@ def test_a_name_that_is_taken_is_replaced_only_when_that_is_wanted(page, studio,
     assert Preset.objects.get().values["prompt"] == "the new one"
 
 
-def test_a_chosen_file_does_not_travel_into_a_preset(page, studio, signed_in):
+def test_a_preset_brings_its_files_back(page, studio, signed_in):
     open_form(page, studio, "?provider=kie-hailuo-img2vid").fill("it moves")
     page.locator("input[name=image]").set_input_files(PICTURE)
-    sent = []
-    page.on("request", lambda request: "/presets/new/" in request.url and sent.append(request))
+    expect(page.locator(".tile", has_text="kite.png")).to_be_visible()
 
     dialog = open_presets(page, "Save as preset…", "button")
     dialog.get_by_label("Name", exact=True).fill("Moves")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved as “Moves”.")).to_be_visible()
+    open_form(page, studio, f"?preset={Preset.objects.get().pk}")
 
-    assert "image" not in Preset.objects.get().values
-    assert len(sent[0].post_data) < 2000
+    expect(page.locator(".tile", has_text="kite.png")).to_be_visible()
+    assert Preset.objects.get().files.count() == 1
 
 
 def test_a_dialog_of_somebody_signed_out_meanwhile_leads_to_signing_in(page, studio, signed_in):
@@ -356,15 +356,16 @@ def test_a_whole_form_survives_a_reload(page, studio, signed_in):
     expect(page.locator("#price-tag")).to_contain_text("$0.25")
 
 
-def test_a_kept_picture_is_part_of_the_draft(page, studio, signed_in):
+def test_a_file_that_was_handed_in_is_part_of_the_draft(page, studio, signed_in):
     open_form(page, studio, "?provider=kie-hailuo-img2vid")
-    page.locator("input[name=image]").set_input_files(PICTURE)
-    page.get_by_role("button", name="Generate video").click()
-    expect(page.get_by_text("Describe the video you want.")).to_be_visible()
     prompt_of(page).fill("it begins to move")
+    page.locator("input[name=image]").set_input_files(PICTURE)
+    expect(page.locator(".tile", has_text="kite.png")).to_be_visible()
+    page.wait_for_load_state("networkidle")
 
     page.reload()
-    expect(page.get_by_text("Picture kept")).to_be_visible()
+    expect(page.get_by_text("Draft restored")).to_be_visible()
+    expect(page.locator(".tile", has_text="kite.png")).to_be_visible()
     page.get_by_role("button", name="Generate video").click()
     page.get_by_text("Video generation started!").wait_for()
 

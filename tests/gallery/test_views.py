@@ -497,7 +497,7 @@ def steps(answer):
     ("failure", "labels"),
     [
         ("prompt", {"Edit & try again": "#id_prompt", "Other service": "#id_provider"}),
-        ("picture", {"Replace picture": "#id_image", "Try again · $0.30": "#submit"}),
+        ("picture", {"Replace picture": "#inputs", "Try again · $0.30": "#submit"}),
         ("output", {"Try again · $0.30": "#submit", "Edit & try again": "#id_prompt"}),
         ("settings", {"Fix settings": "#settings", "Other service": "#id_provider"}),
         ("busy", {"Try again · $0.30": "#submit", "Other service": "#id_provider"}),

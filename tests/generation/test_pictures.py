@@ -9,9 +9,9 @@ import zlib
 import pytest
 from django.core import signing
 from django.core.files.storage import default_storage
+from generation.pictures import SALT, Picture, PictureRefused, keep_picture
 from PIL import Image, PngImagePlugin
 
-from generation.pictures import SALT, Picture, PictureRefused, keep_picture
 from tests.conftest import picture_bytes
 
 MEGABYTE = 1024 * 1024

@@ -4,16 +4,17 @@ import json
 import os
 import re
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 from django.http import QueryDict
+from django.utils.timezone import now
 
+from gallery.models import InputFile
 from generation.models import Preset
-from generation.pictures import keep_picture
 from generation.presets import (
     MOST_CHARACTERS,
     MOST_PRESETS,
@@ -26,7 +27,7 @@ from generation.presets import (
     values_of_preset,
 )
 from generation.sweeping import sweep_files
-from tests.conftest import picture_bytes
+from tests.conftest import kept_input, picture_bytes
 
 HTMX = {"HX-Request": "true", "HX-Target": "help-sheet"}
 FORM = {"provider": "kie-hailuo-text2vid", "prompt": "a red kite", "duration": "10"}
@@ -48,7 +49,7 @@ def test_a_preset_keeps_service_prompt_and_settings(save):
     provider, values = values_of_preset(save())
 
     assert provider == "kie-hailuo-text2vid"
-    assert values == {"prompt": "a red kite", "duration": "10"}
+    assert values.dict() == {"prompt": "a red kite", "duration": "10"}
 
 
 def test_what_belongs_to_the_click_is_left_out():
@@ -161,35 +162,74 @@ def test_a_services_end_does_not_take_its_presets_with_it(save):
     assert not is_offered(save("Old", provider="kie-sora-2-pro-text2vid"))
 
 
-# --- Pictures ---------------------------------------------------------------------------------
+# --- Files ------------------------------------------------------------------------------------
 
 
-def long_ago(path):
-    os.utime(default_storage.path(path), (time.time() - 3 * 24 * 3600,) * 2)
+def long_unused(entry):
+    InputFile.objects.filter(pk=entry.pk).update(used_at=now() - timedelta(days=31))
+    day_long_past = (time.time() - 3 * 24 * 3600,) * 2
+    os.utime(default_storage.path(str(entry.file)), day_long_past)
 
 
-def test_the_picture_of_a_preset_outlives_the_sweep_and_goes_with_the_preset(save, alice):
-    pictures = []
-    for _ in range(2):
-        content = SimpleUploadedFile("kite.png", picture_bytes())
-        pictures.append(keep_picture(content, size=100, most_bytes=10**6, user=alice))
-        long_ago(pictures[-1].path)
-    preset = save(kept_picture=pictures[0].ticket(alice))
+def test_a_file_that_is_gone_is_said_when_a_draft_comes_back(alice_client, alice):
+    entry = kept_input(alice)
+    draft = {"provider": "kie-hailuo-img2vid", "prompt": "it moves", "kept_image": str(entry.pk)}
+    entry.delete()
+
+    page = alice_client.post("/generate/", draft | {"show_settings": "1"}).content.decode()
+
+    assert "is no longer here. Please choose it again." in page
+    assert "it moves</textarea>" in page
+
+
+def test_the_file_of_a_preset_outlives_the_sweep_and_goes_with_the_preset(save, alice):
+    held, unheld = (kept_input(alice, content=picture_bytes(width, 320)) for width in (320, 330))
+    long_unused(held)
+    long_unused(unheld)
+    preset = save(kept_image=str(held.pk))
 
     sweep_files()
-    assert default_storage.exists(pictures[0].path)
-    assert not default_storage.exists(pictures[1].path)
+    assert list(InputFile.objects.all()) == [held]
+    assert default_storage.exists(str(held.file))
     preset.delete()
     sweep_files()
 
-    assert not default_storage.exists(pictures[0].path)
+    assert not InputFile.objects.exists()
+    assert not default_storage.exists(str(held.file))
 
 
-def test_another_persons_ticket_keeps_nothing(save, alice, bob):
-    content = SimpleUploadedFile("kite.png", picture_bytes())
-    picture = keep_picture(content, size=100, most_bytes=10**6, user=bob)
+def test_a_preset_that_is_replaced_lets_its_files_go(save, alice):
+    preset = save(kept_image=str(kept_input(alice).pk))
 
-    assert save(kept_picture=picture.ticket(bob)).pictures == []
+    save(replace=True)
+
+    assert not preset.files.exists()
+
+
+def test_another_persons_file_and_what_is_none_keep_nothing(save, bob):
+    preset = save(kept_image=[str(kept_input(bob).pk), str(uuid4()), "forged", ""])
+
+    assert not preset.files.exists()
+
+
+def test_the_files_of_a_preset_stand_in_the_form_again(alice_client, alice, save):
+    entry = kept_input(alice)
+    preset = save(provider="kie-hailuo-img2vid", kept_image=str(entry.pk))
+
+    page = alice_client.get(f"/generate/?preset={preset.pk}").content.decode()
+
+    assert f'name="kept_image" value="{entry.pk}"' in page
+
+
+def test_a_file_that_is_gone_is_said_when_the_preset_is_applied(alice_client, alice, save):
+    entry = kept_input(alice)
+    preset = save(provider="kie-hailuo-img2vid", kept_image=str(entry.pk))
+    entry.delete()
+
+    page = alice_client.get(f"/generate/?preset={preset.pk}").content.decode()
+
+    assert "is no longer here. Please choose it again." in page
+    assert "a red kite</textarea>" in page
 
 
 # --- Pages ------------------------------------------------------------------------------------

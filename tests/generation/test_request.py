@@ -1,9 +1,11 @@
 """What a person asked for, refused in sentences or ready to be sent."""
 
+from datetime import date
+
 import pytest
 
+from gallery.models import InputFile
 from generation.catalogue import PROVIDERS
-from generation.pictures import Picture
 from generation.request import PLACEHOLDER_URL, GenerationRequest, InvalidRequest
 
 VEO = PROVIDERS["kie-veo3-fast"]
@@ -12,8 +14,8 @@ HAILUO_IMAGE = PROVIDERS["kie-hailuo-2-3-pro-img2vid"]
 
 
 def picture(**facts):
-    usual = {"path": "inputs/1/a.png", "media_type": "image/png", "width": 64, "height": 48}
-    return Picture(**usual | {"digest": "d1"} | facts)
+    usual = {"file": "inputs/1/a.png", "media_type": "image/png", "width": 64, "height": 48}
+    return {"image": [InputFile(**usual | {"kind": "image", "digest": "d1"} | facts)]}
 
 
 def checked(**facts):
@@ -52,15 +54,15 @@ def test_a_picture_that_is_missing_is_told_at_the_picture():
 
 
 def test_a_picture_that_is_not_taken_is_told_at_the_picture():
-    errors = errors_of(picture=picture())
+    errors = errors_of(files=picture())
 
-    assert errors == {"image": f"{HAILUO.label} takes no picture."}
+    assert errors == {"image": "Hailuo 02 takes no picture. Remove it, or choose another service."}
 
 
 def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
     values = {"duration": "10", "resolution": "1080P"}
 
-    errors = errors_of(provider=HAILUO_IMAGE, values=values, picture=picture())
+    errors = errors_of(provider=HAILUO_IMAGE, values=values, files=picture())
 
     assert errors == {"duration": "Length has to be 6 s with these settings."}
 
@@ -70,16 +72,16 @@ def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
     [
         ({"values": {"duration": "7"}}, {"duration": "Length can be 6 s, 10 s."}),
         ({"values": {"duration": 6}}, {"duration": "Length cannot be 6."}),
-        ({"values": {}}, {"duration": "Please choose: length."}),
+        ({"values": {}}, {"duration": "Please fill in: length."}),
         (
-            {"provider": VEO, "values": {"seeds": 9999}},
-            {"seeds": "Seed has to be 10000 or more."},
+            {"provider": VEO, "values": {"seed": 9999}},
+            {"seed": "Seed has to be 10000 or more."},
         ),
         (
-            {"provider": VEO, "values": {"seeds": 100_000}},
-            {"seeds": "Seed has to be 99999 or less."},
+            {"provider": VEO, "values": {"seed": 100_000}},
+            {"seed": "Seed has to be 99999 or less."},
         ),
-        ({"provider": VEO, "values": {"seeds": "many"}}, {"seeds": "Seed cannot be 'many'."}),
+        ({"provider": VEO, "values": {"seed": "many"}}, {"seed": "Seed cannot be 'many'."}),
         (
             {"provider": VEO, "values": {"watermark": "x" * 101}},
             {"watermark": "Watermark can have 100 characters."},
@@ -95,9 +97,9 @@ def test_a_wrong_setting_is_told_under_our_name_for_it(facts, errors):
 
 
 def test_a_very_long_wrong_value_is_not_repeated_in_full():
-    errors = errors_of(provider=VEO, values={"seeds": "x" * 5000})
+    errors = errors_of(provider=VEO, values={"seed": "x" * 5000})
 
-    assert len(errors["seeds"]) < 100
+    assert len(errors["seed"]) < 100
 
 
 def test_the_errors_read_as_one_line_too():
@@ -107,7 +109,7 @@ def test_the_errors_read_as_one_line_too():
 
 def test_the_mode_follows_from_whether_there_is_a_picture():
     words = checked(provider=VEO, values={})
-    still = checked(provider=VEO, values={}, picture=picture())
+    still = checked(provider=VEO, values={}, files=picture())
 
     assert words.mode.generation_type == "text2vid"
     assert still.mode.generation_type == "img2vid"
@@ -117,7 +119,7 @@ def test_the_mode_follows_from_whether_there_is_a_picture():
 def test_equal_requests_have_equal_digests():
     values = {"resolution": "768P", "duration": "6"}
     other_order = dict(reversed(values.items()))
-    facts = {"provider": HAILUO_IMAGE, "picture": picture()}
+    facts = {"provider": HAILUO_IMAGE, "files": picture()}
 
     first = checked(**facts, values=values)
     second = checked(**facts, values=other_order, prompt=" a red kite ")
@@ -129,8 +131,8 @@ def test_an_equal_picture_elsewhere_makes_an_equal_request():
     values = {"resolution": "768P", "duration": "6"}
     facts = {"provider": HAILUO_IMAGE, "values": values}
 
-    first = checked(**facts, picture=picture(path="inputs/1/a.png"))
-    second = checked(**facts, picture=picture(path="inputs/1/b.png"))
+    first = checked(**facts, files=picture(file="inputs/1/a.png"))
+    second = checked(**facts, files=picture(file="inputs/1/b.png"))
 
     assert first.digest == second.digest
 
@@ -144,8 +146,8 @@ def test_requests_that_differ_in_anything_have_other_digests():
         checked(values={"duration": "6", "nsfw_checker": True}),
         checked(provider=VEO, values={}),
         checked(provider=PROVIDERS["kie-veo3-lite"], values={}),
-        checked(**image, picture=picture()),
-        checked(**image, picture=picture(digest="d2")),
+        checked(**image, files=picture()),
+        checked(**image, files=picture(digest="d2")),
     ]
 
     assert len({request.digest for request in requests}) == len(requests)
@@ -166,6 +168,8 @@ def test_a_request_makes_a_row():
         "aspect_ratio": "9:16",
         "duration": 8,
         "cost_estimated": 60,
+        "price_as_of": date(2026, 6, 30),
+        "parent": None,
         "request_digest": request.digest,
     }
 
@@ -176,7 +180,8 @@ def test_a_row_leaves_open_what_the_request_leaves_open():
     columns = checked(**facts).as_columns()
 
     assert (columns["aspect_ratio"], columns["cost_estimated"]) == ("", None)
-    assert columns["duration"] is None
+    # What is not said is as KIE.AI does it by itself.
+    assert columns["duration"] == 10
     assert columns["parameters"] == {}
 
 

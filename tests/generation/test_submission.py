@@ -1,6 +1,5 @@
 """From a request to a task of KIE.AI."""
 
-import io
 import json
 from datetime import timedelta
 from threading import Thread
@@ -21,7 +20,6 @@ from generation.catalogue import PROVIDERS
 from generation.kie.budget import creations
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
-from generation.pictures import Picture, keep_picture
 from generation.request import GenerationRequest
 from generation.submission import (
     KeyUsedForAnother,
@@ -30,7 +28,7 @@ from generation.submission import (
     send_video,
     submit_video,
 )
-from tests.conftest import CREATE_TASK, UPLOAD, VEO_GENERATE, example, picture_bytes
+from tests.conftest import CREATE_TASK, UPLOAD, VEO_GENERATE, example, kept_input
 
 ACCEPTED = {"code": 200, "msg": "success", "data": {"taskId": "task-1"}}
 NEVER_CONNECTED = requests.ConnectionError(
@@ -42,10 +40,11 @@ NEVER_CONNECTED = requests.ConnectionError(
 
 def a_request(prompt="a red kite", *, provider="kie-hailuo-text2vid", picture=None, **values):
     chosen = PROVIDERS[provider]
-    mode = chosen.mode_for(has_image=picture is not None)
+    files = {"image": [picture]} if picture else {}
+    mode = chosen.mode_for(files)
     defaults = {s.name: s.default for s in mode.settings if s.default is not None}
     return GenerationRequest.checked(
-        provider=chosen, prompt=prompt, values=defaults | values, picture=picture
+        provider=chosen, prompt=prompt, values=defaults | values, files=files
     )
 
 
@@ -354,7 +353,7 @@ def test_a_picture_is_uploaded_and_its_address_sent(alice, kie, tmp_path):
     kie.post(UPLOAD, json=example("upload_ok"))
     kie.post(CREATE_TASK, json=ACCEPTED)
 
-    video = submit(alice, a_request(provider="kie-hailuo-img2vid", picture=a_picture(alice)))
+    video = submit(alice, a_request(provider="kie-hailuo-img2vid", picture=kept_input(alice)))
 
     sent = json.loads(calls_to(kie, CREATE_TASK)[0].request.body)
     assert sent["input"]["image_url"] == (
@@ -367,7 +366,7 @@ def test_a_picture_is_uploaded_and_its_address_sent(alice, kie, tmp_path):
 def test_an_upload_that_fails_is_tried_again_later(alice, kie):
     kie.post(UPLOAD, body="<html>Bad gateway</html>", status=502)
 
-    video = submit(alice, a_request(provider="kie-hailuo-img2vid", picture=a_picture(alice)))
+    video = submit(alice, a_request(provider="kie-hailuo-img2vid", picture=kept_input(alice)))
 
     video.refresh_from_db()
     assert video.stage == Stage.QUEUED
@@ -383,11 +382,6 @@ def test_the_usual_time_is_learned_from_this_models_past(alice, make_completed, 
     video = submit(alice)
 
     assert video.expected_seconds == 60
-
-
-def a_picture(user) -> Picture:
-    content = picture_bytes()
-    return keep_picture(io.BytesIO(content), size=len(content), most_bytes=10**7, user=user)
 
 
 @pytest.mark.parametrize(
@@ -440,8 +434,8 @@ def test_a_proof_that_nothing_was_sent_counts_however_late_it_comes(make_video):
 
 
 def test_a_picture_that_has_vanished_is_a_refusal_in_words(alice, kie):
-    request = a_request(provider="kie-hailuo-img2vid", picture=a_picture(alice))
-    default_storage.delete(request.picture.path)
+    request = a_request(provider="kie-hailuo-img2vid", picture=kept_input(alice))
+    default_storage.delete(str(request.files["image"][0].file))
 
     with pytest.raises(KieRefused) as refused:
         submit(alice, request)

@@ -167,7 +167,7 @@ WRONG = {
     ),
     "no picture where one is needed": (
         {"provider": "kie-hailuo-img2vid"},
-        "Hailuo 02 Image needs a picture.",
+        "Hailuo 02 needs a picture.",
     ),
     "two settings that exclude each other": (
         {
@@ -245,8 +245,8 @@ def test_a_picture_survives_an_error_elsewhere(alice_client, kie):
     kie.post(UPLOAD, json=example("upload_ok"))
     kie.post(CREATE_TASK, json=ACCEPTED)
 
-    ticket = value_of("kept_picture", first)
-    second = send(alice_client, provider="kie-hailuo-img2vid", kept_picture=ticket)
+    ticket = value_of("kept_image", first)
+    second = send(alice_client, provider="kie-hailuo-img2vid", kept_image=ticket)
 
     assert ticket
     assert second.status_code == 302
@@ -257,9 +257,7 @@ def test_another_persons_picture_is_not_taken(client, alice_client, bob, kie):
     first = send(alice_client, provider="kie-hailuo-img2vid", prompt="", image=picture())
     client.force_login(bob)
 
-    answer = send(
-        client, provider="kie-hailuo-img2vid", kept_picture=value_of("kept_picture", first)
-    )
+    answer = send(client, provider="kie-hailuo-img2vid", kept_image=value_of("kept_image", first))
 
     assert answer.status_code == 422
     assert "needs a picture" in answer.content.decode()
@@ -389,7 +387,7 @@ def test_without_javascript_another_services_settings_are_shown_and_nothing_is_l
     assert page.status_code == 200
     assert "512P" in page.content.decode()
     assert "long long" in page.content.decode()
-    assert value_of("kept_picture", page)
+    assert value_of("kept_image", page)
     assert 'role="alert"' not in page.content.decode()
     assert Video.objects.count() == 0
 
@@ -417,10 +415,10 @@ def test_a_program_that_names_no_settings_gets_the_defaults(alice_client, kie, s
 
 
 def test_a_lost_picture_is_said_instead_of_making_another_video(alice_client, kie):
-    answer = send(alice_client, provider="kie-veo3-fast", kept_picture="forged")
+    answer = send(alice_client, provider="kie-veo3-fast", kept_image="forged")
 
     assert answer.status_code == 422
-    assert "The picture is no longer here." in answer.content.decode()
+    assert "The file is no longer here." in answer.content.decode()
     assert Video.objects.count() == 0
 
 
@@ -429,7 +427,7 @@ def test_a_picture_that_the_service_does_not_take_is_kept_for_another_one(alice_
 
     assert answer.status_code == 422
     assert "Hailuo 02 takes no picture." in answer.content.decode()
-    assert value_of("kept_picture", answer)
+    assert value_of("kept_image", answer)
     assert Video.objects.count() == 0
 
 

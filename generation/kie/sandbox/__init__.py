@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generation.kie.sandbox.books import RequestBook, RequestSeen
+from generation.kie.sandbox.catalogue import ModelOnOffer
 from generation.kie.sandbox.faults import CALLBACK, CREATION, FILE, QUESTION, Fault, Faults
 from generation.kie.sandbox.server import Sandbox, accept_everything
 from generation.kie.sandbox.tasks import SandboxTask
@@ -21,6 +22,7 @@ __all__ = [
     "FAULTS",
     "WORDS",
     "Faults",
+    "ModelOnOffer",
     "RequestBook",
     "RequestSeen",
     "Sandbox",

@@ -1,8 +1,9 @@
 """The videos of the sandbox: short, calm, really playable, and telling what was asked for.
 
 A clip is three layers that FFmpeg lays over each other. The background moves: soft shapes drift
-over a gradient, drawn small and scaled up, or the given picture slowly comes closer. The caption
-(prompt and model) stands still, and a bar along the lower edge shows that time passes.
+over a gradient, drawn small and scaled up, or the given picture slowly comes closer (of a video its
+first one, out of focus: there is a caption in many a clip already). The caption (prompt and model)
+stands still, and a bar along the lower edge shows that time passes.
 """
 
 import math
@@ -18,10 +19,17 @@ from typing import Any
 
 import av
 from av.filter import Graph
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+from generation.kie.sandbox.media import Media, look_into
 
 FRAMES_PER_SECOND = 24
 LONGEST_SECONDS = 60
+SHORTEST_SIDE, LONGEST_SIDE = 240, 1080
+# What 854x480 means, or 1366x768.
+COMMON_SHAPES, NEARLY = (16 / 9, 9 / 16, 4 / 3, 3 / 4, 1.0), 0.01
+# Wan's way to say how long: so many pictures at this rate, where none is asked for.
+USUAL_RATE = 16
 
 type Colour = tuple[int, int, int]
 type Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -80,17 +88,18 @@ def order_clip(
 ) -> ClipOrder:
     """The clip that a creation's settings ask for, in any spelling of KIE.AI's many models.
 
-    What is missing or not understood gets the usual value: 16:9 (or the shape of the picture),
-    720p and `usual_seconds`.
+    What is missing or not understood gets the usual value: 16:9 at 720p, or the shape of the
+    picture (of a video its size too), and `usual_seconds`.
     """
-    width, height = _frame_size(_shape(asked, picture), _shorter_side(asked))
-    seconds = _seconds(asked) or usual_seconds
+    media = look_into(picture) if picture else Media()
+    width, height = _frame_size(_shape(asked, media), _shorter_side(asked, media))
+    seconds = seconds_asked(asked) or min(usual_seconds, LONGEST_SECONDS)
     return ClipOrder(
         prompt=prompt, model=model, width=width, height=height, seconds=seconds, picture=picture
     )
 
 
-def _shape(asked: Mapping[str, Any], picture: Path | None) -> float:
+def _shape(asked: Mapping[str, Any], media: Media) -> float:
     """Width divided by height."""
     wish = str(asked.get("aspect_ratio") or asked.get("aspectRatio") or asked.get("ratio") or "")
     named = {"portrait": 9 / 16, "landscape": 16 / 9}
@@ -98,12 +107,14 @@ def _shape(asked: Mapping[str, Any], picture: Path | None) -> float:
         return int(match[1]) / int(match[2])
     if wish in named:
         return named[wish]
-    if picture and (image := _open(picture)):
-        return min(max(image.width / image.height, 9 / 21), 21 / 9)
+    if media.image:
+        given = media.image.width / media.image.height
+        meant = (shape for shape in COMMON_SHAPES if abs(given / shape - 1) < NEARLY)
+        return next(meant, min(max(given, 9 / 21), 21 / 9))
     return 16 / 9
 
 
-def _shorter_side(asked: Mapping[str, Any]) -> int:
+def _shorter_side(asked: Mapping[str, Any], media: Media) -> int:
     """Length of the shorter side in pixels: as asked, but never more than 1080.
 
     4K is rendered at 1080 lines: sixteen times the pixels of a preview would only cost time.
@@ -111,10 +122,17 @@ def _shorter_side(asked: Mapping[str, Any]) -> int:
     for name in ("resolution", "size", "quality", "output_resolution", "mode"):
         wish = str(asked.get(name, "")).lower()
         if wish in {"2k", "4k", "high", "pro"}:
-            return 1080
+            return LONGEST_SIDE
         if match := re.fullmatch(r"(\d{3,4})p?", wish):
-            return min(max(int(match[1]), 240), 1080)
+            return _within(int(match[1]))
+    if media.is_video and media.image:
+        factor = str(asked.get("upscale_factor") or "")
+        return _within(min(media.image.size) * (int(factor) if factor in {"2", "4"} else 1))
     return 720
+
+
+def _within(side: int) -> int:
+    return min(max(side, SHORTEST_SIDE), LONGEST_SIDE)
 
 
 def _frame_size(shape: float, lines: int) -> tuple[int, int]:
@@ -123,11 +141,13 @@ def _frame_size(shape: float, lines: int) -> tuple[int, int]:
     return (longer, lines // 2 * 2) if shape >= 1 else (lines // 2 * 2, longer)
 
 
-def _seconds(asked: Mapping[str, Any]) -> float:
-    """Asked length, given as `5`, `"5"` or Sora's `n_frames` (seconds too). 0: not said."""
+def seconds_asked(asked: Mapping[str, Any]) -> float:
+    """Asked length: `5`, `"5"`, Sora's `n_frames` (seconds too), Wan's pictures. 0: not said."""
+    named = asked.get("duration") or asked.get("n_frames") or asked.get("extend_times") or 0
     try:
-        seconds = float(asked.get("duration") or asked.get("n_frames") or 0)
-    except (TypeError, ValueError):
+        rate = float(asked.get("frames_per_second") or USUAL_RATE)
+        seconds = float(named) or float(asked.get("num_frames") or 0) / rate
+    except (TypeError, ValueError, ZeroDivisionError):
         return 0
     return min(seconds, LONGEST_SECONDS) if seconds > 0 else 0
 
@@ -213,19 +233,12 @@ def _chance(prompt: str, what: str) -> int:
 def _background(order: ClipOrder, palette: Palette) -> Iterator[Image.Image]:
     """One image per frame: the picture that was given, else shapes over a gradient."""
     count = max(1, round(order.seconds * FRAMES_PER_SECOND))
-    picture = _open(order.picture) if order.picture else None
-    if picture:
-        return _approach(picture, order, count)
-    return _drift(order, palette, count)
-
-
-def _open(picture: Path) -> Image.Image | None:
-    """The picture, upright; None when these bytes are none."""
-    try:
-        with Image.open(picture) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
+    media = look_into(order.picture) if order.picture else Media()
+    if media.image is None:
+        return _drift(order, palette, count)
+    blur = ImageFilter.GaussianBlur(max(media.image.size) / 40)
+    picture = media.image.filter(blur) if media.is_video else media.image
+    return _approach(picture, order, count)
 
 
 def _approach(picture: Image.Image, order: ClipOrder, count: int) -> Iterator[Image.Image]:

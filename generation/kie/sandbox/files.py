@@ -6,12 +6,16 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 from uuid import uuid4
+
+from generation.kie.sandbox.media import write_still
 
 CLIPS_PATH = "/v/"
 UPLOADS_PATH = "/u/"
-# Before the name of a task's first result: the name of its second.
-SECOND = "second-"
+# Before the name of a task's result: its second one, and of an extension the new part alone.
+SECOND, PART = "second-", "part-"
+STILL = ".jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class SandboxFiles:
         """Where the clip of that name is, or is to be written."""
         return self._clips / name
 
-    def keep(self, content: bytes, *, path: str, name: str) -> Upload:
+    def keep(self, content: bytes | memoryview, *, path: str, name: str) -> Upload:
         """Store an upload. Names are reduced to what is safe in a URL and in a folder."""
         secret, name = uuid4().hex, _safe(name) or "file"
         place = "/".join(filter(None, map(_safe, path.split("/"))))
@@ -44,6 +48,13 @@ class SandboxFiles:
         kept_path = str(PurePosixPath(place, name))
         return Upload(name, kept_path, f"{UPLOADS_PATH}{secret}/{kept_path}")
 
+    def at(self, url: str) -> Path | None:
+        """The file behind this address, whichever name the sandbox goes by in it."""
+        try:
+            return self.find(urlsplit(url).path)
+        except ValueError:
+            return None
+
     def find(self, url_path: str) -> Path | None:
         """The file that is served under that path, if there is one."""
         name = url_path.rpartition("/")[2]
@@ -51,11 +62,18 @@ class SandboxFiles:
             return None
         if url_path == f"{CLIPS_PATH}{name}":
             file = self._clips / name
+            self._make_still(file)
         elif match := re.match(rf"{UPLOADS_PATH}([0-9a-f]{{32}})/", url_path):
             file = self._uploads / match[1] / name
         else:
             return None
         return file if file.is_file() else None
+
+    def _make_still(self, file: Path) -> None:
+        """A clip's still is there as soon as somebody asks for it."""
+        clip = file.with_name(file.name.removesuffix(STILL))
+        if clip != file and clip.is_file() and not file.exists():
+            write_still(clip, file)
 
     def drop_older_than(self, age: timedelta) -> None:
         oldest = time.time() - age.total_seconds()
@@ -65,6 +83,11 @@ class SandboxFiles:
         for upload in self._uploads.iterdir():
             if upload.stat().st_mtime < oldest:
                 shutil.rmtree(upload)
+
+
+def result_name(name: str) -> str:
+    """The name of the result to which this file, a further one or a still, belongs."""
+    return name.removeprefix(SECOND).removeprefix(PART).removesuffix(STILL)
 
 
 def _safe(name: str) -> str:

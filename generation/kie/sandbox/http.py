@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-LARGEST_BODY_BYTES = 100 * 1024 * 1024
+# As large as the largest video that any of KIE.AI's models takes, and a little for the form.
+LARGEST_BODY_BYTES = 501 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 
 logger = logging.getLogger(__name__)

@@ -5,32 +5,38 @@ videos, calls back and keeps the rate limits. Words in the prompt make it fail: 
 """
 
 import logging
-import mimetypes
-import shutil
 import sqlite3
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from generation.kie.sandbox.books import RequestBook, RequestSeen
 from generation.kie.sandbox.callbacks import call_back
-from generation.kie.sandbox.clips import ClipOrder, order_clip, render_clip
+from generation.kie.sandbox.catalogue import (
+    MODELS_PATH,
+    ModelOnOffer,
+    no_models,
+    tell_about_one,
+    tell_models,
+)
+from generation.kie.sandbox.clips import ClipOrder
 from generation.kie.sandbox.families import (
     BY_CREATE_PATH,
     BY_NAME,
     BY_STATUS_PATH,
     FAMILIES,
+    VEO_1080P,
     Family,
+    Results,
 )
 from generation.kie.sandbox.faults import (
     CALLBACK,
@@ -41,7 +47,15 @@ from generation.kie.sandbox.faults import (
     Fault,
     Faults,
 )
-from generation.kie.sandbox.files import CLIPS_PATH, SECOND, UPLOADS_PATH, SandboxFiles
+from generation.kie.sandbox.files import (
+    CLIPS_PATH,
+    PART,
+    SECOND,
+    STILL,
+    UPLOADS_PATH,
+    SandboxFiles,
+    result_name,
+)
 from generation.kie.sandbox.http import (
     HANG_UP,
     Answer,
@@ -55,6 +69,8 @@ from generation.kie.sandbox.http import (
     part_of_file,
     text,
 )
+from generation.kie.sandbox.orders import strings_in
+from generation.kie.sandbox.rendering import Rendering
 from generation.kie.sandbox.tasks import SandboxTask, TaskBook
 from generation.kie.sandbox.uploads import base64_upload, stream_upload
 from generation.kie.sandbox.words import REFUSALS, words_in
@@ -66,7 +82,6 @@ DOWNLOAD_SECONDS = 20 * 60
 MOST_DOWNLOADS_REMEMBERED = 1000
 SILENCE_SECONDS = 60
 CALLBACK_TICK_SECONDS = 0.1
-RENDERERS = 2
 
 LEAST_CREDITS = 60
 CREDITS_A_SECOND = 12
@@ -80,6 +95,11 @@ logger = logging.getLogger(__name__)
 def accept_everything(path: str, body: Mapping[str, Any]) -> str:
     """The validation of a sandbox that is given none."""
     return ""
+
+
+def usual_price(path: str, body: Mapping[str, Any]) -> Decimal | None:
+    """The prices of a sandbox that is given none: by the length of the clip."""
+    return None
 
 
 class RateLimit:
@@ -101,7 +121,9 @@ class RateLimit:
 class Sandbox:
     """The server. What `refusal_of` says about a body is answered with code 422, "" accepts it.
 
-    `clip`: the file that every task results in, in place of a clip rendered for it.
+    `credits_for` says what a creation costs, by its path and body; None: as the sandbox likes.
+    `models` is what the live catalogue tells. `clip`: the file that every task results in, in
+    place of a clip rendered for it.
     """
 
     def __init__(
@@ -110,12 +132,15 @@ class Sandbox:
         folder: Path,
         api_key: str,
         refusal_of: Callable[[str, Mapping[str, Any]], str] = accept_everything,
+        credits_for: Callable[[str, Mapping[str, Any]], Decimal | None] = usual_price,
+        models: Callable[[], Iterable[ModelOnOffer]] = no_models,
         seconds: float = 20.0,
         host: str = "127.0.0.1",
         port: int = 0,
         credits: float = 10_000,
         create_rate: tuple[int, float] = (20, 10.0),
         status_rate: tuple[int, float] = (10, 1.0),
+        models_rate: tuple[int, float] = (1, 1.0),
         webhook_key: str = "",
         clip: Path | None = None,
         faults: Faults | None = None,
@@ -123,20 +148,20 @@ class Sandbox:
         self._files = SandboxFiles(folder)
         self._book = TaskBook(folder / "tasks.sqlite3")
         self._seen = RequestBook(folder / "requests.sqlite3")
-        self._clip, self._faults = clip, faults or Faults()
+        self._faults = faults or Faults()
         self._api_key, self._webhook_key = api_key, webhook_key
-        self._refusal_of = refusal_of
+        self._refusal_of, self._credits_for, self._models = refusal_of, credits_for, models
         self._seconds, self._credits = seconds, credits
         self._creations, self._questions = RateLimit(*create_rate), RateLimit(*status_rate)
+        self._looks_at_models = RateLimit(*models_rate)
         self._asked_about: Counter[str] = Counter()
         # Each fresh link's own part of its address, and until when it opens.
         self._downloads: deque[tuple[str, float]] = deque(maxlen=MOST_DOWNLOADS_REMEMBERED)
-        self._accepting = threading.Lock()
+        self._accepting, self._making_1080p = threading.Lock(), threading.Lock()
         self._stopping = threading.Event()
         self._serving: threading.Thread | None = None
         self._calling_back = threading.Thread(target=self._call_back_in_time, daemon=True)
-        self._renderers = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox-clip")
-        self._renders: dict[str, Future[None]] = {}
+        self._rendering = Rendering(self._book, self._files, clip=clip)
         self._endpoints = self._all_endpoints()
         self._server = Server((host, port), self._answer)
         self.url = f"http://{host}:{self._server.server_port}"
@@ -146,12 +171,16 @@ class Sandbox:
         endpoints: dict[tuple[str, str], Callable[[Question], Answer]] = {
             ("GET", "/api/v1/chat/credit"): self._balance,
             ("POST", "/api/v1/common/download-url"): self._download_url,
+            ("GET", MODELS_PATH): self._catalogue,
             ("POST", "/api/file-stream-upload"): partial(stream_upload, files=self._files),
             ("POST", "/api/file-base64-upload"): partial(base64_upload, files=self._files),
         }
         for family in FAMILIES:
             endpoints["POST", family.create_path] = partial(self._create, family)
             endpoints["GET", family.status_path] = partial(self._record, family)
+        # Asking is creating.
+        del endpoints["POST", VEO_1080P]
+        endpoints["GET", VEO_1080P] = partial(self._record_1080p, BY_STATUS_PATH[VEO_1080P])
         return endpoints
 
     # --- From outside -------------------------------------------------------------------------
@@ -172,7 +201,7 @@ class Sandbox:
             self._server.shutdown()
         self._server.hang_up()
         self._server.server_close()
-        self._renderers.shutdown(cancel_futures=True)
+        self._rendering.stop()
         if self._calling_back.is_alive():
             self._calling_back.join()
         self._book.close()
@@ -184,7 +213,7 @@ class Sandbox:
         for task in self._book.all():
             if task_id in {"", task.task_id} and task.ends_at and task.ends_at > now:
                 self._book.change(task.task_id, ends_at=now)
-        wait([x for name, x in list(self._renders.items()) if task_id in {"", name}])
+        self._rendering.wait_for(task_id)
 
     def tasks(self) -> list[SandboxTask]:
         """Everything ever accepted, oldest first."""
@@ -240,6 +269,8 @@ class Sandbox:
         if _is_robot(question.headers.get("User-Agent", "")):
             return text(403, "error code: 1010")
         endpoint = self._endpoints.get((question.method, question.path))
+        if question.method == "GET" and question.path.startswith(f"{MODELS_PATH}/"):
+            endpoint = self._catalogue
         if endpoint is None:
             return envelope(404, "Not Found", status=404)
         if question.headers.get("Authorization") != f"Bearer {self._api_key}":
@@ -253,13 +284,15 @@ class Sandbox:
         body = json_object(question)
         if any(not isinstance(body.get(name), kind) for name, kind in family.required.items()):
             raise Refused(*REFUSALS["500"])
-        prompt = str(family.settings_in(body).get("prompt") or "")
-        words = words_in(prompt)
+        words = words_in(_prompt_of(family, body))
         if answer := self._misbehaviour(words):
             return answer
-        self._refuse_what_is_wrong(family, body, question.origin)
-        task = self._accept(family, body, prompt, words)
-        answer = envelope(200, "success", {"taskId": task.task_id})
+        source = self._source(family, body)
+        if family.known and (made := self._made_before(family, body)) and made.state != "fail":
+            results = self._results(made, question.origin)
+            return enveloped(family.known(made, made.state, results))
+        task = self._accept(family, body, source=source, origin=question.origin)
+        answer = envelope(200, "success", {"taskId": task.task_id, **(family.created or {})})
         return replace(HANG_UP if "lost" in words else answer, task_id=task.task_id)
 
     def _misbehaviour(self, words: Mapping[str, str]) -> Answer | None:
@@ -274,97 +307,108 @@ class Sandbox:
             return HANG_UP
         return envelope(200, "success") if "no-id" in words else None
 
+    def _source(self, family: Family, body: Mapping[str, Any]) -> SandboxTask | None:
+        """The earlier task that this is made from; None where it is made from none."""
+        if not (source_id := family.source_in(body)):
+            return None
+        source = self._book.get(source_id)
+        if source is None or BY_NAME[source.family].status_path != family.sources_path:
+            raise Refused(422, family.unknown_task)
+        if source.state != "success":
+            raise Refused(422, "record status is not success")
+        # As the page on extending says.
+        if family.joins and self._book.made_from(source_id, family="veo-1080p"):
+            raise Refused(422, "record result data is 1080P, which cannot be extended")
+        return source
+
+    def _made_before(self, family: Family, body: Mapping[str, Any]) -> SandboxTask | None:
+        """The task of the same request, where there is one."""
+        made = self._book.made_from(family.source_in(body), family=family.name)
+        index = body.get("index") or 0
+        return next((task for task in made if (task.body.get("index") or 0) == index), None)
+
     def _refuse_what_is_wrong(self, family: Family, body: Mapping[str, Any], origin: str) -> None:
         if message := self._refusal_of(family.create_path, body):
             raise Refused(422, message)
-        for url in _strings_in(body):
-            if self._is_ours(url, origin) and not self._files.find(_path_of(url)):
+        for url in strings_in(body):
+            if self._is_ours(url, origin) and not self._files.at(url):
                 raise Refused(*REFUSALS["451"])
 
     def _accept(
-        self, family: Family, body: Mapping[str, Any], prompt: str, words: Mapping[str, str]
+        self, family: Family, body: Mapping[str, Any], *, source: SandboxTask | None, origin: str
     ) -> SandboxTask:
         """The task, written down and being rendered. Its credits are held."""
+        self._refuse_what_is_wrong(family, body, origin)
         now = datetime.now(UTC)
+        prompt = _prompt_of(family, body) or (source.prompt if source else "")
+        words = words_in(prompt)
         takes = timedelta(seconds=float(words.get("seconds") or self._seconds))
-        order = self._order(family, body, prompt)
+        order = self._rendering.order(family, body, prompt=prompt, source=source)
         task = SandboxTask(
             task_id=family.new_task_id(),
             family=family.name,
             model=order.model,
             prompt=prompt,
             body=body,
-            price=max(LEAST_CREDITS, CREDITS_A_SECOND * order.seconds),
+            price=self._price(family, body, order),
             file_name=f"{uuid4().hex}_{int(now.timestamp())}.mp4",
             created_at=now,
             ends_at=None if "forever" in words else now + takes,
-            failure=next((word for word in words if word.startswith("fail")), ""),
+            failure=next((word for word in words if word in family.failures), ""),
+            source_id=source.task_id if source else "",
         )
         with self._accepting:
             if task.price > self._credits - self._book.credits_held(now):
                 raise Refused(*REFUSALS["402"])
             self._book.add(task)
-        self._render(task, order)
+        self._rendering.begin(task, order)
         logger.info("sandbox_accepted task=%s family=%s", task.task_id, family.name)
         return task
+
+    def _price(self, family: Family, body: Mapping[str, Any], order: ClipOrder) -> float:
+        price = self._credits_for(family.create_path, body)
+        usual = max(LEAST_CREDITS, CREDITS_A_SECOND * order.seconds)
+        return usual if price is None else float(price)
 
     def _record(self, family: Family, question: Question) -> Answer:
         self._questions.take()
         task = self._book.get(question.query.get("taskId", ""))
         if task is None or BY_NAME[task.family].status_path != family.status_path:
             raise Refused(422, family.unknown_task)
+        return self._tell(task, question)
+
+    def _record_1080p(self, family: Family, question: Question) -> Answer:
+        """Asking is creating: the first question makes the task that the others are about."""
+        self._questions.take()
+        index = question.query.get("index", "0")
+        if not (index.isascii() and index.isdigit()) or not question.query.get("taskId"):
+            raise Refused(*REFUSALS["500"])
+        body = {"taskId": question.query["taskId"], "index": int(index)}
+        source = self._source(family, body)
+        with self._making_1080p:
+            task = self._made_before(family, body) or self._accept(
+                family, body, source=source, origin=question.origin
+            )
+        return self._tell(task, question)
+
+    def _tell(self, task: SandboxTask, question: Question) -> Answer:
         self._asked_about[task.task_id] += 1
         if "flaky" in words_in(task.prompt) and self._asked_about[task.task_id] % 2 == 0:
             return html_error(500)
-        state = task.state_at(datetime.now(UTC))
-        own_family = BY_NAME[task.family]
-        return enveloped(own_family.record(task, state, self._result_urls(task, question.origin)))
+        results = self._results(task, question.origin)
+        return enveloped(BY_NAME[task.family].record(task, task.state, results))
 
     def _balance(self, question: Question) -> Answer:
         held = self._book.credits_held(datetime.now(UTC))
-        return envelope(200, "success", self._credits - held)
+        return envelope(200, "success", round(self._credits - held, 2))
 
-    # --- Clips and callbacks ------------------------------------------------------------------
+    def _catalogue(self, question: Question) -> Answer:
+        self._looks_at_models.take()
+        if question.path == MODELS_PATH:
+            return tell_models(question, models=self._models())
+        return tell_about_one(question, models=self._models(), tasks=self._book.all())
 
-    def _order(self, family: Family, body: Mapping[str, Any], prompt: str) -> ClipOrder:
-        asked = family.settings_in(body)
-        return order_clip(
-            asked,
-            prompt=prompt,
-            model=str(body.get("model") or family.usual_model),
-            usual_seconds=family.usual_seconds,
-            picture=next(
-                (file for url in _strings_in(asked) if (file := self._picture(url))), None
-            ),
-        )
-
-    def _picture(self, url: str) -> Path | None:
-        """The upload behind that URL. Other hosts are not asked: the clip shows a gradient."""
-        file = self._files.find(_path_of(url))
-        is_picture = file and (mimetypes.guess_type(file)[0] or "").startswith("image/")
-        return file if is_picture else None
-
-    def _render(self, task: SandboxTask, order: ClipOrder) -> None:
-        if not task.failure and task.ends_at:
-            self._renders[task.task_id] = self._renderers.submit(self._make_clip, task, order)
-
-    def _make_clip(self, task: SandboxTask, order: ClipOrder) -> None:
-        try:
-            self._put_clip(order, task.file_name)
-            if "two-results" in words_in(task.prompt):
-                self._put_clip(replace(order, prompt=f"2: {order.prompt}"), SECOND + task.file_name)
-        except Exception:
-            logger.exception("sandbox_clip_failed task=%s", task.task_id)
-            self._book.change(task.task_id, failure="fail")
-        else:
-            self._book.change(task.task_id, clip_at=datetime.now(UTC))
-
-    def _put_clip(self, order: ClipOrder, name: str) -> None:
-        target = self._files.clip(name)
-        if self._clip:
-            shutil.copyfile(self._clip, target)
-        else:
-            render_clip(order, target)
+    # --- Callbacks ----------------------------------------------------------------------------
 
     def _call_back_in_time(self) -> None:
         while not self._stopping.wait(CALLBACK_TICK_SECONDS):
@@ -374,7 +418,7 @@ class Sandbox:
 
     def _call_back(self, task: SandboxTask) -> None:
         at = time.time()
-        content = BY_NAME[task.family].callback(task, self._result_urls(task, self.url))
+        content = BY_NAME[task.family].callback(task, self._results(task, self.url))
         post = partial(
             call_back,
             task.callback_url,
@@ -396,21 +440,23 @@ class Sandbox:
         self._seen.drop_older_than(KEPT_FOR, at=now.timestamp())
         for task in self._book.all():
             if task.clip_at is None:
-                self._render(task, self._order(BY_NAME[task.family], task.body, task.prompt))
+                self._rendering.begin(task)
 
     # --- Files --------------------------------------------------------------------------------
 
-    def _result_urls(self, task: SandboxTask, origin: str) -> list[str]:
-        words = words_in(task.prompt)
-        names = [task.file_name] if "no-url" not in words else []
+    def _results(self, task: SandboxTask, origin: str) -> Results:
+        words, name, joins = words_in(task.prompt), task.file_name, BY_NAME[task.family].joins
+        names = [] if "no-url" in words else [PART + name if joins else name]
         if "two-results" in words:
-            names.append(SECOND + task.file_name)
-        return [f"{origin}{CLIPS_PATH}{name}" for name in names]
+            names.append(SECOND + name)
+        urls = [f"{origin}{CLIPS_PATH}{name}" for name in names]
+        whole = [f"{origin}{CLIPS_PATH}{name}"] if joins and "no-url" not in words else []
+        return Results(urls=urls, whole=whole, stills=[url + STILL for url in urls])
 
     def _file(self, question: Question) -> Answer:
         """A result or an upload, to whoever knows its URL."""
         file = self._files.find(question.path)
-        task = self._book.with_file(file.name.removeprefix(SECOND)) if file else None
+        task = self._book.with_file(result_name(file.name)) if file else None
         words = words_in(task.prompt) if task else {}
         if question.method not in {"GET", "HEAD"}:
             return html_error(405)
@@ -453,17 +499,5 @@ def _is_robot(agent: str) -> bool:
     return not agent or agent.startswith(LIBRARY_AGENTS)
 
 
-def _path_of(url: str) -> str:
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return ""
-
-
-def _strings_in(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _strings_in(inner)
+def _prompt_of(family: Family, body: Mapping[str, Any]) -> str:
+    return str(family.settings_in(body).get("prompt") or "")

@@ -21,7 +21,8 @@ class SandboxTask:
     """One accepted creation. Nothing drives it: how far it is follows from the time.
 
     `ends_at` is None when it never ends, `clip_at` until its clip is rendered. `failure` is the
-    word for what goes wrong in the end, "" for nothing. `file_name` names its result.
+    word for what goes wrong in the end, "" for nothing. `file_name` names its result, `source_id`
+    the earlier task that it was made from, "" for none.
     """
 
     task_id: str
@@ -35,6 +36,7 @@ class SandboxTask:
     ends_at: datetime | None
     clip_at: datetime | None = None
     failure: str = ""
+    source_id: str = ""
     is_called_back: bool = False
 
     @property
@@ -103,6 +105,11 @@ class TaskBook:
         """Oldest first."""
         with self._lock:
             return list(self._tasks.values())
+
+    def made_from(self, source_id: str, *, family: str) -> list[SandboxTask]:
+        """What this family has made from that task, latest first."""
+        made = (task for task in self.all() if task.source_id == source_id)
+        return [task for task in made if task.family == family][::-1]
 
     def with_file(self, file_name: str) -> SandboxTask | None:
         return next((task for task in self.all() if task.file_name == file_name), None)

@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = {
     "fail": "The generation fails with an internal error.",
     "fail-policy": "The generation fails: the prompt violates the content policy.",
     "fail-image": "The generation fails: the input image could not be fetched.",
+    "fail-upgrade": "The video succeeds, and its versions in 1080p and 4K fail.",
     "forever": "The task never leaves its generating state.",
     "flaky": "Every second question about the task is answered with HTTP 500 and HTML.",
     "seconds": "As `sandbox:seconds=3`: how long this task takes.",

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generation.kie.errors import KieError, KieUnclear
+from generation.kie import snapshot as said
+from generation.kie.errors import KieRefused, KieUnclear
 from generation.kie.families import (
     FAMILIES,
     flat_body,
     market_body,
+    read_aleph_task,
     read_market_task,
+    read_runway_task,
     read_veo_task,
     url_list,
 )
@@ -28,12 +31,15 @@ from generation.kie.snapshot import (
     moment,
 )
 from tests.conftest import example, says
+from tests.generation.kie.documented import document
 
 RUNNING, SUCCEEDED, FAILED = TaskState.RUNNING, TaskState.SUCCEEDED, TaskState.FAILED
 CLIP = "https://tempfile.aiquickdraw.com/k/1790000123_demo.mp4"
 # Where the documented requests asked to be called back.
 ECHO = "https://studio.example.com/webhooks/kie/5f0c6a1e"
 VEO_CLIP = "https://tempfile.aiquickdraw.com/v/9c1d2e3f4a5b_1790000300.mp4"
+RUNWAY_CLIP, RUNWAY_STILL = "https://file.com/k/xxxxxxx.mp4", "https://file.com/m/xxxxxxxx.png"
+MODERATED = "Your prompt was caught by our AI moderator"
 VEO_WHOLE = "https://tempfile.aiquickdraw.com/v/full_1790000900.mp4"
 
 
@@ -43,6 +49,15 @@ def market(**facts):
 
 def veo(**facts):
     return read_veo_task({"taskId": "t", "successFlag": 1, "response": None} | facts)
+
+
+def runway(**facts):
+    return read_runway_task({"taskId": "t", "state": "success", "videoInfo": None} | facts)
+
+
+def aleph(**facts):
+    usual = {"taskId": "t", "successFlag": 0, "errorCode": 0, "errorMessage": ""}
+    return read_aleph_task(usual | facts)
 
 
 # --- Market ---------------------------------------------------------------------------------
@@ -117,7 +132,14 @@ def test_a_time_that_is_none_is_not_taken_for_one(time):
 
 
 @pytest.mark.parametrize(
-    "read", [lambda: market_failed(), lambda: market(**ECHOING), lambda: veo(**ECHOING)]
+    "read",
+    [
+        lambda: market_failed(),
+        lambda: market(**ECHOING),
+        lambda: veo(**ECHOING),
+        lambda: runway(**ECHOING),
+        lambda: aleph(errorCode=500, **ECHOING),
+    ],
 )
 def test_the_raw_record_is_without_secrets_permissions_and_echoes(read):
     raw = read().raw
@@ -133,6 +155,7 @@ def test_the_raw_record_is_without_secrets_permissions_and_echoes(read):
 ECHOING = {
     "param": json.dumps({"callBackUrl": ECHO, "input": {"prompt": "a red kite"}}),
     "paramJson": json.dumps({"callBackUrl": ECHO, "prompt": "a red kite"}),
+    "generateParam": {"callBackUrl": ECHO, "prompt": "a red kite"},
     "note": f"called {ECHO}",
     "links": ["https://files.example/a.png?Expires=1&Signature=abc"],
     "inText": json.dumps({"a": "https://files.example/b?x=1&Signature=abc"}).replace(
@@ -303,7 +326,225 @@ def test_a_veo_address_is_found_in_each_of_its_places(facts):
     assert veo(**facts).video_urls == (VEO_CLIP,)
 
 
-# --- What both share ------------------------------------------------------------------------
+# --- Veo in 1080p ---------------------------------------------------------------------------
+
+VEO_1080P = FAMILIES["veo-1080p"]
+SOURCE = "veo_task_abcdef123456"
+
+
+def test_a_1080p_version_has_an_id_of_ours_that_can_be_asked_about():
+    own_id = VEO_1080P.own_id({"taskId": SOURCE, "index": 2})
+
+    assert own_id == said.task_id(own_id)
+    assert VEO_1080P.query(own_id) == {"taskId": SOURCE, "index": 2}
+
+
+def test_each_request_for_a_1080p_version_has_an_id_of_its_own():
+    body = {"taskId": SOURCE}
+
+    assert VEO_1080P.own_id(body) != VEO_1080P.own_id(body)
+    assert VEO_1080P.query(VEO_1080P.own_id(body)) == {"taskId": SOURCE, "index": 0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"taskId": ""}, {"taskId": None}, {"taskId": "a b"}, {"taskId": "x" * 120}]
+    + [{"taskId": "t", "index": index} for index in (-1, "x", [1], 10**9)],
+    ids=str,
+)
+def test_what_names_no_video_of_a_task_gets_no_id(body):
+    assert VEO_1080P.own_id(body) == ""
+
+
+@pytest.mark.parametrize(
+    "task_id", ["", "veo_task_1", "1080p:0:t", "1080p:x:00000000:t", "1080p:0:00000000:"]
+)
+def test_an_id_of_another_family_is_not_asked_about(task_id):
+    with pytest.raises(KieUnclear):
+        VEO_1080P.query(task_id)
+
+
+def test_a_documented_1080p_version_reads_as_documented():
+    answer = example("veo_1080p_ok")["data"]
+
+    read = VEO_1080P.read(answer)
+
+    assert (read.state, read.video_urls) == (SUCCEEDED, (answer["resultUrl"],))
+
+
+@pytest.mark.parametrize("address", [None, "", "clip.mp4", "file:///etc/passwd", [VEO_CLIP], 7])
+def test_a_1080p_version_without_an_address_is_unclear(address):
+    with pytest.raises(KieUnclear):
+        VEO_1080P.read({"resultUrl": address})
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "state"),
+    [
+        (400, "1080P is processing. It should be ready in 1-2 minutes.", RUNNING),
+        (400, "", RUNNING),
+        (422, "1080P is processing. Please check back shortly.", RUNNING),
+        (500, "The video is not ready yet", RUNNING),
+        (501, "Failed - Video generation task failed", FAILED),
+    ],
+)
+def test_a_refusal_says_how_far_a_1080p_version_is(code, words, state):
+    told = VEO_1080P.read_refusal(KieRefused("no", code=code, words=words))
+
+    assert told.state is state
+    assert told.failure == (words if state is FAILED else "")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(401, "You do not have access permissions"), (404, "Not Found"), (422, "record is null")],
+)
+def test_another_refusal_says_nothing_about_it(code, words):
+    refusal = KieRefused("no", code=code, words=words)
+
+    assert [family.read_refusal(refusal) for family in FAMILIES.values()] == [None] * len(FAMILIES)
+
+
+# --- Runway ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "snapshot"),
+    [
+        ("runway_record_generating", TaskSnapshot(state=RUNNING, kie_state="generating")),
+        (
+            "runway_record_success",
+            TaskSnapshot(
+                state=SUCCEEDED,
+                kie_state="success",
+                video_urls=(RUNWAY_CLIP,),
+                thumbnail_url=RUNWAY_STILL,
+            ),
+        ),
+        (
+            "runway_record_fail",
+            TaskSnapshot(
+                state=FAILED,
+                kie_state="fail",
+                error_code="400",
+                failure=f"{MODERATED}. Please adjust it and try again!",
+            ),
+        ),
+    ],
+)
+def test_a_documented_runway_record_reads_as_documented(name, snapshot):
+    read = read_runway_task(example(name)["data"])
+
+    assert told_by(read) == told_by(snapshot)
+    assert read.request.fields["prompt"] == "A fox trots across snow"
+    assert bool(read.raw) == (snapshot.state is FAILED)
+
+
+@pytest.mark.parametrize("state", ["wait", "queueing", "generating", "paused", "waiting"])
+def test_a_runway_task_runs_until_it_says_that_it_has_ended(state):
+    snapshot = runway(state=state, videoInfo={"videoUrl": RUNWAY_CLIP})
+
+    assert (snapshot.state, snapshot.video_urls) == (RUNNING, ())
+
+
+def test_an_extended_runway_video_names_the_one_it_goes_on_from():
+    param = {"prompt": "on it goes", "callBackUrl": ECHO}
+
+    read = runway(parentTaskId="ee603959-debb", generateParam=param)
+
+    assert read.request == TaskRequest(
+        fields={"prompt": "on it goes", "taskId": "ee603959-debb"}, call_back_url=ECHO
+    )
+
+
+def test_the_one_time_of_a_runway_record_is_its_end_once_it_has_succeeded():
+    time, moment_meant = "2026-09-21 13:22:45", datetime(2026, 9, 21, 13, 22, 45, tzinfo=UTC)
+
+    done, running = runway(generateTime=time), runway(state="generating", generateTime=time)
+
+    assert (done.created_at, done.completed_at) == (moment_meant, moment_meant)
+    assert (running.created_at, running.completed_at) == (moment_meant, None)
+
+
+def test_a_runway_video_whose_two_weeks_are_over_has_no_results():
+    info = {"videoUrl": RUNWAY_CLIP, "imageUrl": RUNWAY_STILL}
+
+    read = runway(videoInfo=info, expireFlag=1)
+
+    assert (read.state, read.video_urls, read.thumbnail_url) == (SUCCEEDED, (), "")
+    assert read.raw
+
+
+@pytest.mark.parametrize(
+    "info",
+    [None, [], RUNWAY_CLIP, {}, {"videoUrl": ""}, {"videoUrl": [RUNWAY_CLIP]}, {"videoUrl": "x"}],
+    ids=str,
+)
+def test_a_runway_success_without_an_address_has_none(info):
+    assert runway(videoInfo=info).video_urls == ()
+
+
+# --- Aleph ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "snapshot"),
+    [
+        ("aleph_record_pending", TaskSnapshot(state=RUNNING, kie_state="0")),
+        (
+            "aleph_record_success",
+            TaskSnapshot(
+                state=SUCCEEDED,
+                kie_state="1",
+                video_urls=(RUNWAY_CLIP,),
+                thumbnail_url=RUNWAY_STILL,
+            ),
+        ),
+        (
+            "aleph_record_failed",
+            TaskSnapshot(state=FAILED, kie_state="0", error_code="400", failure=f"{MODERATED}."),
+        ),
+    ],
+)
+def test_a_documented_aleph_record_reads_as_documented(name, snapshot):
+    read = read_aleph_task(example(name)["data"])
+
+    assert told_by(read) == told_by(snapshot)
+    assert read.request.fields["videoUrl"] == "https://example.com/media/source.mp4"
+    assert bool(read.raw) == (snapshot.state is FAILED)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({}, RUNNING),
+        ({"errorCode": None, "errorMessage": None}, RUNNING),
+        ({"errorCode": "0"}, RUNNING),
+        ({"errorCode": 500}, FAILED),
+        ({"errorCode": "400"}, FAILED),
+        ({"errorMessage": "moderated"}, FAILED),
+        ({"successFlag": 2}, RUNNING),
+        ({"successFlag": 3, "errorCode": 501}, FAILED),
+        ({"successFlag": 1, "errorCode": 200, "errorMessage": "success"}, SUCCEEDED),
+    ],
+    ids=str,
+)
+def test_an_aleph_task_that_failed_says_so_by_its_error_alone(facts, state):
+    response = {"resultVideoUrl": RUNWAY_CLIP}
+
+    snapshot = aleph(response=response, **facts)
+
+    assert snapshot.state is state
+    assert bool(snapshot.video_urls) == (state is SUCCEEDED)
+
+
+@pytest.mark.parametrize("flag", [None, "1", True, 1.0, [1], {}])
+def test_an_aleph_record_without_a_flag_is_unclear(flag):
+    with pytest.raises(KieUnclear):
+        aleph(successFlag=flag)
+
+
+# --- What they share ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -386,6 +627,29 @@ def test_a_veo_body_is_flat():
 def test_without_a_callback_address_none_is_sent():
     assert market_body("m", {"prompt": "p"}, "") == {"model": "m", "input": {"prompt": "p"}}
     assert flat_body("m", {"prompt": "p"}, "") == {"model": "m", "prompt": "p"}
+    for family in FAMILIES.values():
+        assert "callBackUrl" not in family.body("m", {"prompt": "p"}, "")
+
+
+@pytest.mark.parametrize("name", ["runway", "runway-extend", "aleph", "veo-4k"])
+def test_where_the_path_names_the_model_the_body_does_not(name):
+    family = FAMILIES[name]
+
+    body = family.body(family.model, {"taskId": "t"}, ECHO)
+
+    assert body == {"taskId": "t", "callBackUrl": ECHO}
+
+
+def test_a_veo_extension_names_its_tier():
+    body = FAMILIES["veo-extend"].body("lite", {"taskId": "t", "prompt": "on"}, ECHO)
+
+    assert body == {"model": "lite", "taskId": "t", "prompt": "on", "callBackUrl": ECHO}
+
+
+def test_for_a_1080p_version_nobody_is_called_back():
+    body = VEO_1080P.body("veo-get-1080p", {"taskId": "t", "index": 1}, ECHO)
+
+    assert body == {"taskId": "t", "index": 1}
 
 
 def test_each_family_lives_where_kie_documents_it():
@@ -394,14 +658,27 @@ def test_each_family_lives_where_kie_documents_it():
     assert paths == {
         "market": ("/api/v1/jobs/createTask", "/api/v1/jobs/recordInfo"),
         "veo": ("/api/v1/veo/generate", "/api/v1/veo/record-info"),
+        "veo-extend": ("/api/v1/veo/extend", "/api/v1/veo/record-info"),
+        "veo-4k": ("/api/v1/veo/get-4k-video", "/api/v1/veo/record-info"),
+        "veo-1080p": ("/api/v1/veo/get-1080p-video", "/api/v1/veo/get-1080p-video"),
+        "runway": ("/api/v1/runway/generate", "/api/v1/runway/record-detail"),
+        "runway-extend": ("/api/v1/runway/extend", "/api/v1/runway/record-detail"),
+        "aleph": ("/api/v1/aleph/generate", "/api/v1/aleph/record-info"),
     }
+    assert all(set(paths[name]) <= set(document()["paths"]) for name in paths)
 
 
 # --- Records nobody has thought of ----------------------------------------------------------
 
 RECORDS = [
-    (FAMILIES["market" if "market" in name else "veo"], example(name)["data"])
+    (FAMILIES[name.split("_")[0]], example(name)["data"])
     for name in (
+        "runway_record_success",
+        "runway_record_generating",
+        "runway_record_fail",
+        "aleph_record_success",
+        "aleph_record_pending",
+        "aleph_record_failed",
         "market_record_success",
         "market_record_success_late_2026",
         "market_record_generating",
@@ -410,7 +687,7 @@ RECORDS = [
         "veo_record_extend_success",
         "veo_record_failed_3",
     )
-]
+] + [(VEO_1080P, example("veo_1080p_ok")["data"])]
 # Surrogates on purpose: JSON can carry half a character.
 WORDS = st.text(st.characters(), max_size=40) | st.sampled_from(
     [
@@ -423,6 +700,18 @@ WORDS = st.text(st.characters(), max_size=40) | st.sampled_from(
         "\u202e",
     ]
 )
+INNER_FIELDS = [
+    "resultUrls",
+    "resultUrl",
+    "fullResultUrls",
+    "videoUrl",
+    "imageUrl",
+    "resultVideoUrl",
+    "resultImageUrl",
+    "prompt",
+    "model",
+    "callBackUrl",
+]
 SCALARS = (
     st.none()
     | st.booleans()
@@ -435,7 +724,7 @@ VALUES = st.recursive(
     SCALARS,
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["resultUrls", "resultUrl", "fullResultUrls"]), inner)
+        | st.dictionaries(st.sampled_from(INNER_FIELDS), inner)
         | inner.map(json.dumps)
     ),
     max_leaves=6,
@@ -447,14 +736,15 @@ DELETIONS = st.sets(st.sampled_from(FIELDS), max_size=3)
 
 def assert_storable(snapshot):
     texts = [snapshot.kie_state, snapshot.error_code, snapshot.failure, *snapshot.video_urls]
-    texts += [snapshot.request.call_back_url, snapshot.request.model]
+    texts += [snapshot.request.call_back_url, snapshot.request.model, snapshot.thumbnail_url]
+    texts += [snapshot.raw]
     json.loads(json.dumps(texts).encode())
     "".join(texts).encode("utf-8")
     assert "\x00" not in "".join(texts)
     assert len(snapshot.kie_state) <= 40
     assert len(snapshot.error_code) <= 16
     assert len(snapshot.failure) <= MOST_TEXT
-    for url in snapshot.video_urls:
+    for url in filter(None, (*snapshot.video_urls, snapshot.thumbnail_url)):
         assert url.lower().startswith(("http://", "https://"))
         assert len(url) <= MOST_URL
     assert snapshot.progress is None or 0 <= snapshot.progress <= 100
@@ -469,7 +759,7 @@ def test_a_mangled_record_reads_as_something_storable_or_as_unclear(case, change
 
     try:
         snapshot = family.read(mangled)
-    except KieError:
+    except KieUnclear:
         return
 
     assert isinstance(snapshot.state, TaskState)

@@ -1,0 +1,135 @@
+"""How the form shows services, settings and files."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.template import Library
+
+from gallery.models import InputFile
+from generation.catalogue import PROVIDERS, Provider
+from generation.fields import RowsField
+from generation.forms import GenerateForm, SlotOnForm
+from generation.inputs import most_bytes
+from generation.schema import MEGABYTE, Setting, Slot
+
+register = Library()
+
+# A change of settings asks for the new price: the words and the files are not needed for it.
+NOT_FOR_THE_PRICE = ("prompt", "csrfmiddlewaretoken", "idempotency_key")
+
+
+@register.simple_tag
+def unsent_fields() -> str:
+    """What a change of settings does not send, as htmx wants it told."""
+    slots = {slot.name for provider in PROVIDERS.values() for slot in provider.slots}
+    return f"not {','.join((*NOT_FOR_THE_PRICE, *sorted(slots)))}"
+
+
+@register.filter
+def described(provider: Provider) -> str:
+    """ "Veo 3.1 Fast · from $0.30" """
+    if provider.cheapest is None:
+        return provider.label
+    usd, per = provider.cheapest
+    amount = f"{usd.normalize():f}" if usd != round(usd, 2) else f"{usd:.2f}"
+    return f"{provider.label} · from ${amount}{' a second' if per == 'second' else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One input of a row."""
+
+    name: str
+    id: str
+    label: str
+    kind: str
+    value: Any
+    minimum: float | None
+    maximum: float | None
+    longest: int
+
+
+@register.filter
+def is_rows(field: forms.BoundField) -> bool:
+    return isinstance(field.field, RowsField)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a setting: its inputs, and its places for files."""
+
+    cells: list[Cell]
+    places: list[SlotOnForm]
+
+
+@register.filter
+def rows(field: forms.BoundField) -> list[Row]:
+    """The rows of such a setting: those that are filled in, and the empty ones below."""
+    setting: Setting = field.field.setting  # type: ignore[attr-defined]  # a RowsField has one
+    values = list(field.value() or [])
+    values += [{}] * (setting.most - len(values))
+    form = field.form
+    return [
+        Row(
+            cells=[_cell(field.html_name, number, column, row) for column in setting.columns],
+            places=form.slots_of_row(setting, number) if isinstance(form, GenerateForm) else [],
+        )
+        for number, row in enumerate(values[: setting.most])
+    ]
+
+
+def _cell(name: str, number: int, column: Setting, row: dict[str, Any]) -> Cell:
+    own = f"{name}-{number}-{column.name}"
+    return Cell(
+        name=own,
+        id=f"id_{own}",
+        label=f"{column.label}, {number + 1}",
+        kind=column.kind,
+        value=row.get(column.name, ""),
+        minimum=column.minimum,
+        maximum=column.maximum,
+        longest=column.longest,
+    )
+
+
+A_FILE = {"image": ("a picture", "pictures"), "video": ("a clip", "clips")}
+
+
+@register.filter
+def a_file(slot: Slot) -> str:
+    one, many = A_FILE.get(slot.kind, ("a recording", "recordings"))
+    return many if slot.most > 1 else one
+
+
+TAKEN = {
+    "image": "JPEG, PNG or WebP",
+    "video": "MP4, MOV, MKV or WebM",
+    "audio": "MP3, WAV, M4A, OGG or FLAC",
+}
+
+
+@register.filter
+def limits(slot: Slot) -> str:
+    """What a file may be: "MP4 or MOV, up to 50 MB, 2 to 15 s"."""
+    most = min(slot.most_bytes or most_bytes(slot.kind), most_bytes(slot.kind)) // MEGABYTE
+    parts = [TAKEN[slot.kind], f"up to {most} MB"]
+    if slot.seconds:
+        low, high = slot.seconds
+        parts.append(f"{low:g} to {high:g} s" if low else f"up to {high:g} s")
+    if slot.most > 1:
+        parts.append(f"at most {slot.most}")
+    return ", ".join(parts)
+
+
+@register.filter
+def facts(file: InputFile) -> str:
+    """ "1280 × 720 · 5.0 s · 3.1 MB" """
+    parts = []
+    if file.width:
+        parts.append(f"{file.width} × {file.height}")
+    if file.seconds:
+        parts.append(f"{file.seconds:.1f} s")
+    megabytes = file.size / MEGABYTE
+    parts.append(f"{megabytes:.1f} MB" if megabytes >= 1 else f"{max(file.size // 1024, 1)} KB")
+    return " · ".join(parts)

@@ -1,0 +1,270 @@
+// What a video is made from: files are handed in as soon as they are chosen, dropped or pasted.
+// Without this file they travel with the form.
+
+const find = (selector, root = document) => root.querySelector(selector);
+const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
+const form = () => find("#generate-form");
+const tell = (text, level = "warning") =>
+  document.dispatchEvent(new CustomEvent("toast", { detail: { text, level } }));
+
+// Where a file of a kind goes when the chosen service has no place for it: another service has.
+const USUAL_SLOT = { image: "image", video: "video", audio: "audio" };
+const KIND_WORDS = { image: "picture", video: "clip", audio: "recording" };
+
+/* --- Handing in ----------------------------------------------------------------------------- */
+
+const kindOf = (file) => file.type.split("/")[0];
+const roomOf = (slot) => Number(slot.dataset.room) - findAll(".tile.is-coming", slot).length;
+
+/** Each file to the first place of its kind that has room, else to one of another service. */
+function take(files) {
+  for (const file of files) {
+    const kind = kindOf(file);
+    if (!USUAL_SLOT[kind]) {
+      tell("Pictures, clips and recordings are taken. This file is none of them.");
+      continue;
+    }
+      const slots = findAll(`#inputs .slot[data-kind="${kind}"]:not(.is-unwanted)`);
+    const slot = slots.find((each) => roomOf(each) > 0) ?? slots.find((each) => find(".drop", each));
+    if (slot) handIn(slot, slot.dataset.slot, file);
+    else if (slots.length) tell(`There is no room for another ${KIND_WORDS[kind]}. Remove one first.`);
+    else handIn(find("#inputs .strangers"), USUAL_SLOT[kind], file);
+  }
+}
+
+function handIn(place, slot, file) {
+  const tiles = find(".tiles", place) ?? place;
+  const isOnly = place.matches(".slot") && !find("input[type=file][multiple]", place);
+  const tile = comingTile(file);
+  if (isOnly) tiles.replaceChildren(tile);
+  else tiles.append(tile);
+  complain(place, "");
+  const body = new FormData();
+  body.append("slot", slot);
+  body.append("provider", find("#settings").dataset.service);
+  body.append("file", file);
+  const request = new XMLHttpRequest();
+  request.open("POST", form().dataset.handIn);
+  request.setRequestHeader("x-csrftoken", find("[name=csrfmiddlewaretoken]", form()).value);
+  request.upload.addEventListener("progress", ({ loaded, total }) => {
+    find("progress", tile).value = loaded / total;
+  });
+  request.addEventListener("loadend", () => arrived(request, tile, place));
+  find("button", tile).addEventListener("click", () => request.abort());
+  request.send(body);
+}
+
+function arrived(request, tile, place) {
+  // The sign-in page came in its place, or the form was swapped meanwhile.
+  const isFine = request.status === 200 && request.responseText.includes("kept-");
+  if (isFine) tile.outerHTML = request.responseText;
+  else tile.remove();
+  if (!isFine && request.status) complain(place, sentenceFor(request));
+  else if (!isFine && request.readyState === 4) complain(place, "The upload was stopped.");
+  changed();
+}
+
+function sentenceFor(request) {
+  if (request.status === 422) return request.responseText;
+  if (request.status === 413) return "This file is too large.";
+  if (request.status === 403 || request.status === 200) return "This page is out of date. Reload it and try again.";
+  return "The file could not be handed in. Please try again.";
+}
+
+function comingTile(file) {
+  const tile = document.createElement("li");
+  tile.className = "tile is-coming";
+  const label = document.createElement("p");
+  const name = document.createElement("strong");
+  name.className = "tile-name";
+  name.textContent = file.name;
+  const progress = document.createElement("progress");
+  progress.max = 1;
+  progress.value = 0;
+  progress.setAttribute("aria-label", `Handing in ${file.name}`);
+  label.append(name, progress);
+  const stop = document.createElement("button");
+  stop.type = "button";
+  stop.className = "button is-small";
+  stop.textContent = "Stop";
+  tile.append(label, stop);
+  return tile;
+}
+
+function complain(place, text) {
+  const error = find(".upload-error", place);
+  if (!error) {
+    if (text) tell(text, "error");
+    return;
+  }
+  error.textContent = text;
+  error.hidden = !text;
+}
+
+/** The files decide which services and settings there are: have the form follow. */
+function changed() {
+  if (findAll(".tile.is-coming").length) return;
+  find("#inputs")?.dispatchEvent(new Event("inputs-changed"));
+}
+
+document.addEventListener("change", ({ target }) => {
+  if (target.closest?.("#settings")) showWhatCounts();
+  const slot = target.matches?.("#generate-form input[type=file]") && target.closest(".slot");
+  if (!slot) return;
+  const files = [...target.files];
+  target.value = "";
+  const room = find("[multiple]", slot) ? roomOf(slot) : 1;
+  if (files.length > room) complain(slot, `At most ${room} more, please.`);
+  for (const file of files.slice(0, Math.max(room, 0))) handIn(slot, slot.dataset.slot, file);
+});
+document.addEventListener("click", ({ target }) => {
+  const tile = target.closest(".remove-input")?.closest(".tile");
+  if (!tile) return;
+  const slot = tile.closest(".slot");
+  tile.remove();
+  changed();
+  find("input[type=file]", slot ?? document)?.focus();
+});
+document.addEventListener("paste", (event) => {
+  if (!form() || !event.clipboardData.files.length) return;
+  event.preventDefault();
+  take(event.clipboardData.files);
+});
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    if (!form() || !event.dataTransfer.types.includes("Files")) return;
+    // A file that misses its place must not replace the page.
+    event.preventDefault();
+    for (const drop of findAll(".drop")) drop.classList.toggle("is-over", name === "dragover");
+    if (name !== "drop") return;
+    const slot = event.target.closest?.(".slot:not(.is-unwanted)");
+    const fits = slot && [...event.dataTransfer.files].every((file) => kindOf(file) === slot.dataset.kind);
+    if (fits && find(".drop", slot)) {
+      for (const file of event.dataTransfer.files) handIn(slot, slot.dataset.slot, file);
+    } else take(event.dataTransfer.files);
+  });
+}
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) for (const drop of findAll(".drop")) drop.classList.remove("is-over");
+});
+
+/* --- The library ---------------------------------------------------------------------------- */
+
+const dialog = find("#library");
+
+document.addEventListener("click", async ({ target }) => {
+  const open = target.closest(".open-library");
+  if (open) {
+    const slot = open.closest(".slot");
+    const query = new URLSearchParams({ slot: slot.dataset.slot, provider: find("#settings").dataset.service });
+    await window.htmx.ajax("GET", `${form().dataset.library}?${query}`, { target: "#library", swap: "innerHTML" });
+    dialog.showModal();
+    find("#library-title", dialog)?.focus();
+  }
+  if (target.closest("#library [data-close]")) dialog.close();
+  const entry = target.closest("#library .library-entry");
+  if (entry) await choose(entry);
+});
+
+async function choose(entry) {
+  const name = find(".library", dialog).dataset.slot;
+  const slot = document.getElementById(`slot-${name}`);
+  const query = new URLSearchParams({ slot: name, provider: find("#settings").dataset.service });
+  const answer = await fetch(`${entry.dataset.url}?${query}`);
+  dialog.close();
+  if (!answer.ok) return complain(slot, "This file is no longer here.");
+  const tiles = find(".tiles", slot);
+  if (!find("[multiple]", slot)) tiles.replaceChildren();
+  if (document.getElementById(`kept-${name}-${entry.dataset.entry}`)) return undefined;
+  tiles.insertAdjacentHTML("beforeend", await answer.text());
+  return changed();
+}
+
+/* --- The settings follow -------------------------------------------------------------------- */
+
+function follow() {
+  const settings = find("#settings");
+  const select = find("#id_provider");
+  if (!settings || !select) return;
+  if (select.value !== settings.dataset.service) {
+    select.value = settings.dataset.service;
+    tell(`Switched to ${select.selectedOptions[0]?.textContent.split(" · ")[0]}, which takes this file.`, "info");
+  }
+  for (const link of findAll(".purposes a")) {
+    if (link.dataset.purpose === settings.dataset.purpose) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  narrow(select);
+  for (const number of findAll(".is-number input[min][max]", settings)) addSlider(number);
+  for (const rows of findAll(".rows", settings)) foldRows(rows);
+  showWhatCounts();
+}
+
+/** What counts only while a switch is on shows only then. */
+function showWhatCounts() {
+  for (const part of findAll("#settings [data-when]:not([data-when=''])")) {
+    const control = document.getElementById(`id_${part.dataset.when}`);
+    part.hidden = control?.type === "checkbox" && !control.checked;
+  }
+}
+
+/** With files in the form, services that do not take them cannot be chosen. */
+function narrow(select) {
+  const filled = findAll(".tile [name^=kept_]").map((box) => box.name.slice("kept_".length));
+  for (const option of select.options) {
+    const takes = option.dataset.takes.split(" ");
+    option.disabled = !option.selected && !filled.every((name) => takes.includes(name));
+  }
+}
+
+function addSlider(number) {
+  if (find("[type=range]", number.parentElement) || number.name === "seed") return;
+  const slider = document.createElement("input");
+  Object.assign(slider, { type: "range", min: number.min, max: number.max, step: number.step || 1 });
+  slider.value = number.value || number.min;
+  slider.setAttribute("aria-label", find("label", number.closest(".field")).textContent);
+  slider.addEventListener("input", () => {
+    number.value = slider.value;
+  });
+  number.addEventListener("input", () => {
+    slider.value = number.value;
+  });
+  number.before(slider);
+}
+
+/** One empty row below those that are filled in; the others wait. */
+function foldRows(fieldset) {
+  let empty = 0;
+  for (const row of findAll(".row", fieldset)) {
+    const cells = findAll(".cell :is(input, textarea)", row);
+    const isEmpty = cells.every((cell) => !cell.value) && !find(".tile", row);
+    row.hidden = isEmpty && empty > 0;
+    empty += isEmpty;
+  }
+}
+
+document.addEventListener("input", ({ target }) => {
+  const rows = target.closest?.(".rows");
+  if (rows) foldRows(rows);
+});
+document.addEventListener("click", ({ target }) => {
+  const number = target.closest(".dice") && find("input[type=number]", target.closest(".number"));
+  if (!number) return;
+  const low = Math.max(Number(number.min || 0), 0);
+  const high = Number(number.max || 2147483647);
+  number.value = low + Math.floor(Math.random() * (high - low + 1));
+  number.dispatchEvent(new Event("change", { bubbles: true }));
+});
+// What was unfolded stays so.
+let isMoreOpen = false;
+document.addEventListener("htmx:beforeSwap", ({ target }) => {
+  if (target.id === "settings") isMoreOpen = Boolean(find("#more-settings")?.open);
+});
+document.addEventListener("htmx:afterSwap", ({ target }) => {
+  const more = target.id === "settings" && find("#more-settings");
+  if (more && isMoreOpen) more.open = true;
+});
+document.addEventListener("htmx:afterSettle", ({ target }) => {
+  if (target.id === "settings" || target.id === "generate-form") follow();
+});
+if (form()) follow();

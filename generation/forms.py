@@ -106,7 +106,7 @@ class GenerateForm(forms.Form):
             self.fields[setting.name] = field_for(setting)
         self.fields["prompt"].widget.attrs["data-longest"] = self.mode.longest_prompt
         if any(setting.name == "seed" for setting in self.mode.settings):
-            self.fields["variations"].help_text = "With a seed, each one gets the seed after that of the one before."
+            self.fields["variations"].help_text = "With a seed, each one gets the next seed."
 
     @classmethod
     def holding(

@@ -71,7 +71,7 @@ class GenerationRequest:
             for slot in mode.slots
             if slot.is_required and slot.name not in filled
         }
-        errors |= _what_does_not_fit(filled, mode)
+        errors |= _misfits(filled, mode=mode)
         prompt = prompt.strip()
         if why := _objection_to(prompt, provider=provider, mode=mode):
             errors["prompt"] = why
@@ -181,18 +181,6 @@ class GenerationRequest:
         ]
 
 
-def _what_does_not_fit(files: Files, mode: Mode) -> dict[str, str]:
-    """A file may have been handed in for another service, or be a video of one's own."""
-    errors = {}
-    for slot in mode.slots:
-        for file in files.get(slot.name, ()):
-            try:
-                refuse_what_does_not_fit(slot, file)
-            except InputRefused as refused:
-                errors[slot.name] = str(refused)
-    return errors
-
-
 def inputs_in(files: Files, *, parent: Video | None = None) -> Inputs:
     """What a price can depend on among these files."""
     every = [file for given in files.values() for file in given]
@@ -230,13 +218,15 @@ def objection_to_going_on(video: Video | None, provider: Provider) -> str:
     mode = provider.modes[0]
     if video is None or video.model not in mode.continues:
         kind = f" made with {makers}" if (makers := _makers_of(mode.continues)) else ""
-        return f"{provider.label} takes up an earlier video{kind}. Open one and choose it there."
+        return (
+            f"{provider.label} goes on from an earlier video{kind}. Open one and choose it there."
+        )
     if not video.task_id or not (video.is_completed or video.stage == Stage.SAVING):
         return "Only a finished video can be taken up."
     if video.is_past_kie:
         return "KIE.AI knows its videos for 14 days, and this one is older: it cannot take it up."
-    if ruled_out_by := {model for model, _ in video.made_into} & set(mode.not_after):
-        made = _resolution_of_model(ruled_out_by.pop())
+    if mode.not_after and (spoilt := {m for m, _ in video.made_into} & set(mode.not_after)):
+        made = _resolution_of_model(spoilt.pop())
         return f"This video was made into {made}: KIE.AI cannot extend it any more after that."
     return ""
 
@@ -269,6 +259,18 @@ def _not_taken(provider: Provider, filled: Mapping[str, Any]) -> dict[str, str]:
         }
     labels = " and ".join(f"“{known[name]}”" for name in filled)
     return {"": f"{provider.label} does not take {labels} together. Please remove one of them."}
+
+
+def _misfits(filled: Files, *, mode: Mode) -> dict[str, str]:
+    """Why a file does not fit into its slot: it may have been kept for another service's."""
+    found = {}
+    for slot in mode.slots:
+        try:
+            for file in filled.get(slot.name, ()):
+                refuse_what_does_not_fit(slot, file)
+        except InputRefused as refused:
+            found[slot.name] = str(refused)
+    return found
 
 
 SLOT_WORDS = {
@@ -321,9 +323,10 @@ def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
 def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> dict[str, str]:
     """What the schema objects to, as a sentence at the setting or the files it is about."""
     for setting in mode.settings:
-        if setting.field == error.field and error.rule == "required":
+        is_about_it = setting.field == error.field and setting.part in {"", error.part}
+        if is_about_it and error.rule == "required":
             return {setting.name: f"{setting.label}: something is missing in one of the rows."}
-        if setting.field == error.field:
+        if is_about_it:
             return {setting.name: _sentence(setting.label, error, setting.words_for)}
         is_missing = error.rule == "required" and setting.field in error.limit
         if is_missing and values.get(setting.name) is None:
@@ -331,16 +334,17 @@ def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> 
     for slot in mode.slots:
         if slot.field == error.field and slot.row is None:
             return {slot.name: _sentence(slot.label, error)}
-    if error.rule == "anyOf" and (labels := _slots_named_in(error, mode=mode)):
+    if error.rule == "anyOf" and (labels := _labels_named_in(error, mode=mode)):
         return {"": f"Choose something for {' or '.join(labels)}."}
     if error.field:
         return {error.field: _sentence(error.field, error)}
     return {"": "These settings do not go together. Please change one of them."}
 
 
-def _slots_named_in(error: Violation, *, mode: Mode) -> list[str]:
+def _labels_named_in(error: Violation, *, mode: Mode) -> list[str]:
     named = {field for entry in error.limit for field in entry.get("required", ())}
-    return [f"“{slot.label}”" for slot in mode.slots if slot.field in named]
+    labels = {s.field: s.label for s in mode.slots} | {s.field: s.label for s in mode.settings}
+    return [f"“{label}”" for field, label in labels.items() if field in named]
 
 
 def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID, uuid5
 
@@ -25,8 +26,10 @@ from generation.inputs import content_for
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.limits import LimitReached, check_limits
 from generation.request import GenerationRequest
 from generation.schema import Slot
+from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -101,8 +104,8 @@ def submit_video(
 ) -> Video:
     """Save the row, then hand it to KIE.AI. The same key with the same request: the first video.
 
-    Raises VideoRefused, and then keeps no row, and KeyUsedForAnother. Everything else that can go
-    wrong leaves a row that tells the truth and goes on by itself.
+    Raises VideoRefused and LimitReached, and then keeps no row, and KeyUsedForAnother. Everything
+    else that can go wrong leaves a row that tells the truth and goes on by itself.
     """
     return submit_videos(
         user=user, request=request, client=client, idempotency_key=idempotency_key
@@ -119,7 +122,7 @@ def submit_videos(
 ) -> Submission:
     """The same for so many variations: a row for each or for none, then one call after the other.
 
-    Raises VideoRefused when none of them is kept.
+    Raises VideoRefused and LimitReached when none of them is kept, and KeyUsedForAnother.
     """
     # Committed before the calls: a crash at any point leaves rows that tell the truth.
     videos, is_new = _insert(
@@ -165,21 +168,28 @@ def _keys_of(key: UUID | None, number: int) -> list[UUID | None]:
 def _insert(
     *, user: User, requests: Sequence[GenerationRequest], keys: Sequence[UUID | None]
 ) -> tuple[list[Video], bool]:
-    """The rows of these requests, and whether they are new. Raises KeyUsedForAnother."""
+    """The rows of these requests, and whether they are new.
+
+    Raises KeyUsedForAnother and LimitReached.
+    """
     columns = [request.as_columns() for request in requests]
     usual = Video.objects.usual_time(**{name: columns[0][name] for name in USUAL_TIME_OF})
     more = usual.as_columns() if usual else {}
     try:
         with transaction.atomic():
+            check_limits(user, videos=len(columns), credits=_credits_in(columns))
             return [
                 _insert_one(user, request, idempotency_key=key, **facts, **more)
                 for request, key, facts in zip(requests, keys, columns, strict=True)
             ], True
-    except IntegrityError:
+    except (IntegrityError, LimitReached) as error:
         if keys[0] is None:
             raise
         known = Video.objects.for_user(user).filter(idempotency_key__in=keys)
         videos = sorted(known, key=lambda video: keys.index(video.idempotency_key))
+        # The first of two clicks may have been the last one that the limit had room for.
+        if not videos and isinstance(error, LimitReached):
+            raise
         if not videos:
             # Refused between the two: the click that came second is now the first.
             return _insert(user=user, requests=requests, keys=keys)
@@ -187,6 +197,12 @@ def _insert(
         if any(video.request_digest not in digests for video in videos):
             raise KeyUsedForAnother from None
         return videos, False
+
+
+def _credits_in(columns: Sequence[Mapping[str, Any]]) -> Decimal | None:
+    """What these rows cost together, as far as it is known; None where it is of none."""
+    known = [each["cost_estimated"] for each in columns if each["cost_estimated"] is not None]
+    return sum(known, Decimal(0)) if known else None
 
 
 def _insert_one(user: User, request: GenerationRequest, **columns: Any) -> Video:
@@ -318,7 +334,7 @@ def _upload(given: VideoInput, slot: Slot | None, client: KieClient) -> str:
     except FileNotFoundError as error:
         raise VideoRefused("the file is gone", failure="picture_gone") from error
     # Nothing was created, so nothing is lost by doing it all again.
-    except (KieUnclear, OSError) as error:
+    except (KieUnclear, *STORAGE_ERRORS) as error:
         raise KieNotSent(f"upload: {error}") from error
 
 

@@ -20,7 +20,10 @@ from generation.catalogue import PROVIDERS, PURPOSES, Provider, for_purpose, off
 from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.going_on import usual_values
 from generation.kie.client import KieClient
+from generation.limits import LimitReached
+from generation.models import Preset
 from generation.polling import poll_due_videos
+from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, Submission, VideoRefused, submit_videos
 from videostudio.http import StudioRequest
@@ -62,8 +65,10 @@ def _submit(request: StudioRequest) -> HttpResponse:
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
-        # Without JavaScript: another service was chosen, and nothing is to be sent yet.
-        return _show(request, form.unsent())
+        # Without JavaScript another service was chosen, or a draft is back: nothing is to be sent.
+        unsent = form.unsent()
+        unsent.notes += tuple(lost.values())
+        return _show(request, unsent)
     for name, why in lost.items():
         form.add_error(name if name in form.fields else None, why)
     if not is_valid or lost or form.request is None:
@@ -76,13 +81,14 @@ def _submit(request: StudioRequest) -> HttpResponse:
             idempotency_key=form.cleaned_data["idempotency_key"],
             number=form.number,
         )
-    except VideoRefused as refusal:
+    except (VideoRefused, LimitReached) as refusal:
         form.add_error(None, refusal.user_message)
         return _show(request, form, status=422)
     except KeyUsedForAnother:
         form.use_new_key()
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
+    tasks.nudge_balance()
     if submission.is_under_way:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.
@@ -113,9 +119,12 @@ def _tell_what_was_started(
 def _form_to_show(request: StudioRequest) -> GenerateForm:
     """For `?provider=`, filled in from `?from=` and with what stands in the form already.
 
-    With `?again` it is the form that has just made that video, and not another one after it.
+    With `?again` it is the form that has just made that video, and not another one after it;
+    with `?preset=` as that one kept it.
     """
     typed = request.GET.copy()
+    if "preset" in typed:
+        return _form_of(request, _preset(request, request.GET["preset"]))
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
     if video and "again" in typed:
@@ -163,11 +172,34 @@ def _line_of(video: Video) -> Video | None:
     return video.parent if not video.was_made or (provider and provider.continues) else video
 
 
+def _form_of(request: StudioRequest, preset: Preset) -> GenerateForm:
+    """The form as this preset kept it. Of a file that is gone it says so."""
+    key, values = values_of_preset(preset)
+    kept, lost = kept_in(values, user=request.user)
+    parent = _earlier(request, values)
+    form = GenerateForm.holding(
+        values.dict(),
+        user=request.user,
+        provider=_offered_or_first(key),
+        parent=parent,
+        kept=kept,
+    )
+    form.notes += tuple(lost.values())
+    return form
+
+
 def _video(request: StudioRequest, text: str) -> Video:
     try:
         return get_object_or_404(Video.objects.for_user(request.user), pk=uuid.UUID(text))
     except ValueError:
         raise Http404("There is no such video.") from None
+
+
+def _preset(request: StudioRequest, text: str) -> Preset:
+    try:
+        return get_object_or_404(Preset.objects.for_user(request.user), pk=int(text))
+    except ValueError:
+        raise Http404("There is no such preset.") from None
 
 
 def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
@@ -218,6 +250,7 @@ def refresh(request: StudioRequest) -> HttpResponse:
         )
         if report.finished:
             tasks.nudge(tasks.archive_videos)
+            tasks.nudge_balance()
     if request.htmx:
         # The page then asks for what changed, by the way it always does.
         return HttpResponse(status=204, headers={"HX-Trigger": "refreshed"})

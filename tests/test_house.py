@@ -14,6 +14,7 @@ PACKAGES = ("videostudio", "gallery", "generation")
 FLOORS = (
     (
         "generation.views",
+        "generation.prompt_views",
         "generation.input_views",
         "generation.templatetags",
         "generation.webhooks",
@@ -32,12 +33,15 @@ FLOORS = (
         "generation.sweeping",
     ),
     ("generation.recording", "generation.asking", "generation.acceptance", "generation.download"),
+    ("generation.balance", "generation.limits"),
     ("generation.outage",),
     (
         "generation.forms",
         "generation.going_on",
         "generation.fields",
         "generation.request",
+        "generation.prompts",
+        "generation.presets",
         "generation.inputs",
         "generation.carrying",
         "generation.catalogue",

@@ -63,7 +63,17 @@ def submit(user, prompt, key, number=1):
         idempotency_key=UUID(key),
         number=number,
     )
-    return [str(video.pk) for video in made.videos]
+    return " ".join(str(video.pk) for video in made.videos)
+
+
+def submit_within_limits(user, prompt, key):
+    """As submit; "" when a limit leaves no room."""
+    from generation.limits import LimitReached
+
+    try:
+        return submit(user, prompt, key)
+    except LimitReached:
+        return ""
 
 
 def post(session, form):
@@ -101,7 +111,10 @@ def delete(video):
     return Video.objects.get(pk=video).mark_deleted()
 
 
-STEPS = {step.__name__: step for step in (submit, post, send, poll, archive, delete)}
+STEPS = {
+    step.__name__: step
+    for step in (submit, submit_within_limits, post, send, poll, archive, delete)
+}
 
 # --- The process itself ---------------------------------------------------------------------------
 

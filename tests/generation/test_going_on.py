@@ -315,8 +315,8 @@ def test_what_can_no_longer_be_done_is_said_in_place_of_a_price(
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (None, "takes up an earlier video made with Veo. Open one and choose it there."),
-        ({"provider": "kie-hailuo-text2vid"}, "takes up an earlier video made with Veo."),
+        (None, "goes on from an earlier video made with Veo. Open one and choose it there."),
+        ({"provider": "kie-hailuo-text2vid"}, "goes on from an earlier video made with Veo."),
         (VEO | {"stage": Stage.RUNNING}, "Only a finished video can be taken up."),
     ],
     ids=["no video", "another service's", "not finished"],

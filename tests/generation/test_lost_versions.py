@@ -7,15 +7,17 @@ import pytest
 from gallery.models import Stage, Status, Video
 from generation.kie.client import KieClient
 from generation.recovery import NotRecovered, attach_task, recover_task
+from tests.conftest import running_sandbox
 from tests.generation.test_whole_way import a_tick, finished, take_up
 
 
 @pytest.fixture
-def sandbox_clip(tmp_path, clip_bytes):
-    """What is in the files is none of these tests' business."""
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(clip_bytes)
-    return path
+def sandbox(tmp_path, settings, clip_bytes):
+    """What is in the files is none of these tests' business: each is the same."""
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(clip_bytes)
+    with running_sandbox(tmp_path / "sandbox", settings, clip=clip) as server:
+        yield server
 
 
 def test_a_1080p_version_is_fetched_again_by_its_id(sandbox, alice):

@@ -15,7 +15,8 @@ HAILUO_IMAGE = PROVIDERS["kie-hailuo-2-3-pro-img2vid"]
 
 def picture(**facts):
     usual = {"file": "inputs/1/a.png", "media_type": "image/png", "width": 640, "height": 480}
-    return {"image": [InputFile(**usual | {"kind": "image", "digest": "d1", "size": 9000} | facts)]}
+    more = {"kind": "image", "size": 1000, "digest": "d1"}
+    return {"image": [InputFile(**usual | more | facts)]}
 
 
 def checked(**facts):

@@ -22,6 +22,7 @@ from generation.submission import (
 from generation.views import BEING_SENT, STARTED
 from tests.conftest import CREATE_TASK, UPLOAD, VEO_GENERATE, example, kept_input
 from tests.generation.test_submission import a_request, calls_to
+from videostudio.models import SpendingLimit
 
 HTMX = {"HX-Request": "true"}
 REFUSED = example("error_insufficient_credits_402")
@@ -445,3 +446,33 @@ def test_a_second_click_between_two_of_them_loses_nothing(alice, kie):
     assert BEING_SENT in seen["answer"].content.decode()
     assert Video.objects.count() == 3
     assert len(kie.calls) == 3
+
+
+# --- Limits ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "limit", [{"videos_per_day": 3}, {"credits_per_month": 4 * 30 - 1}], ids=["videos", "credits"]
+)
+def test_a_limit_has_room_for_all_of_them_or_for_none(alice_client, alice, kie, limit):
+    SpendingLimit.objects.create(user=alice, **limit)
+    accept(kie, 1, 2, 3)
+
+    refused = alice_client.post("/generate/", typed(variations="4"))
+    taken = alice_client.post("/generate/", typed(variations="3"))
+
+    assert refused.status_code == 422
+    assert taken.status_code == 302
+    assert Video.objects.count() == 3
+    assert len(kie.calls) == 3
+
+
+def test_a_second_click_gets_them_also_when_the_limit_is_reached_by_the_first(alice, kie):
+    SpendingLimit.objects.create(user=alice, videos_per_day=2)
+    accept(kie, 1, 2)
+    key = uuid4()
+    first = submit(alice, 2, idempotency_key=key)
+
+    second = submit(alice, 2, idempotency_key=key)
+
+    assert [v.pk for v in second.videos] == [v.pk for v in first.videos]

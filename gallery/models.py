@@ -854,7 +854,7 @@ class InputFile(models.Model):
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)
-    # SHA-256 of what was handed in: the same file twice is one entry.
+    # SHA-256 of kind and content as handed in: the same file twice is one entry.
     digest = models.CharField(max_length=64)
     used_at = models.DateTimeField(default=now)
 
@@ -891,7 +891,7 @@ class VideoInput(models.Model):
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)
-    # SHA-256 of what was handed in.
+    # SHA-256 of kind and content as handed in.
     digest = models.CharField(max_length=64)
 
     class Meta:

@@ -106,15 +106,8 @@ class Mode:
 
     def is_satisfied_by(self, filled: Collection[str]) -> bool:
         """Are files in these slots what it needs, and nothing that it does not take?"""
-        fields = {slot.field for slot in self.slots if slot.name in filled}
-        needed = (slot for slot in self.slots if slot.is_required)
-        one_of = [entry["required"] for entry in self.input.get("anyOf", ()) if "required" in entry]
-        slots = {slot.field for slot in self.slots}
-        return (
-            self.takes(filled)
-            and all(slot.field in fields for slot in needed)
-            and (not one_of or any(set(each) & slots <= fields for each in one_of))
-        )
+        needed = {slot.name for slot in self.slots if slot.is_required}
+        return self.takes(filled) and needed <= set(filled)
 
     def takes(self, filled: Collection[str]) -> bool:
         return set(filled) <= {slot.name for slot in self.slots}
@@ -381,10 +374,10 @@ def mode_of(model: str, fields: Mapping[str, Any]) -> tuple[Provider, Mode] | No
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:
     """Why KIE.AI would refuse this creation, in its manner; "" when it would take it.
 
-    Families that name no model have one model each.
+    Families whose requests name no model have one model each.
     """
     modes = [mode for mode in _modes() if mode.family.create_path == path]
-    same_model = [mode for mode in modes if body.get("model", mode.model) == mode.model]
+    same_model = [mode for mode in modes if body.get("model", mode.family.model) == mode.model]
     if not same_model:
         return "The model name you specified is not supported."
     fields = body.get("input", {k: v for k, v in body.items() if k not in {"model", "callBackUrl"}})

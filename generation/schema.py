@@ -139,7 +139,8 @@ class Setting:
         """This value as people read it."""
         if isinstance(value, bool):
             return "on" if value else "off"
-        text = str(value)
+        # Of rows and lines: how many.
+        text = str(len(value) if isinstance(value, list) else value)
         if words := self.schema.get("x-words", {}).get(text):
             return str(words)
         if self.name in {"duration", "extend_seconds"}:
@@ -251,6 +252,7 @@ class Violation:
     """How an input breaks its schema."""
 
     field: str  # KIE.AI's; "" where the rule is about several
+    part: str  # of one of the field's entries; "" where it is about the field as a whole
     rule: str  # JSON Schema's word: enum, maximum, required …
     limit: Any
     value: Any
@@ -284,9 +286,11 @@ def slots_in(schema: Schema) -> tuple[Slot, ...]:
 
 
 def violation_of(error: fastjsonschema.JsonSchemaValueException) -> Violation:
-    path = error.path[1:]
+    # The name of the whole, the field, which of its entries, and the part of that.
+    _, field, _, part = (*error.path, "", "", "")[:4]
     return Violation(
-        field=str(path[0]) if path else "",
+        field=str(field),
+        part=str(part),
         rule=str(error.rule),
         limit=error.rule_definition,
         value=error.value,

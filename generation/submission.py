@@ -26,6 +26,7 @@ from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
 from generation.limits import LimitReached, check_limits
 from generation.request import GenerationRequest
+from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
         except FileNotFoundError as error:
             raise VideoRefused("the file is gone", failure="picture_gone") from error
         # Nothing was created, so nothing is lost by doing it all again.
-        except (KieUnclear, OSError) as error:
+        except (KieUnclear, *STORAGE_ERRORS) as error:
             raise KieNotSent(f"upload: {error}") from error
         urls[slot.name if slot else given.field].append(address)
     return mode.input_for(

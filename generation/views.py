@@ -89,6 +89,8 @@ def _submit(request: StudioRequest) -> HttpResponse:
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
     tasks.nudge_balance()
+    if any(video.stage == Video.Stage.QUEUED for video in submission.videos):
+        tasks.nudge(tasks.send_queued_videos)
     if submission.is_under_way:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.

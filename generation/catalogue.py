@@ -329,9 +329,14 @@ def offered() -> list[Provider]:
     ]
 
 
-def for_purpose(provider: Provider, purpose: str) -> Provider:
-    """The same model for another purpose; else the first one offered for it, else this one."""
-    return _likeliest(provider, [p for p in offered() if p.mode_of_type(purpose)])
+def for_purpose(provider: Provider, purpose: str, filled: Collection[str] = ()) -> Provider:
+    """The same model for another purpose; else the first one offered for it, else this one.
+
+    Preferably one that takes files in these slots.
+    """
+    choices = [p for p in offered() if p.mode_of_type(purpose) and not p.continues]
+    fitting = [p for p in choices if p.mode_for(filled)]
+    return _likeliest(provider, fitting or choices)
 
 
 def taking(provider: Provider, filled: Collection[str]) -> Provider:

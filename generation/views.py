@@ -104,7 +104,7 @@ def _form_to_show(request: StudioRequest) -> GenerateForm:
     parent = _earlier(request, typed)
     provider = _chosen(typed)
     if kind := typed.get("kind"):
-        provider = for_purpose(provider, kind)
+        provider = for_purpose(provider, kind, kept.keys())
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
         provider = taking(provider, kept.keys())

@@ -77,6 +77,7 @@ class GenerateForm(forms.Form):
         provider: Provider,
         parent: Video | None = None,
         kept: Mapping[str, Sequence[InputFile]] | None = None,
+        lost: Mapping[str, str] | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
         own = {"idempotency_key": uuid4(), "provider": provider.key, "settings_of": provider.key}
@@ -84,6 +85,9 @@ class GenerateForm(forms.Form):
         self.user, self.chosen, self.earlier = user, provider, parent
         # The files that stand in each slot, in this form or from an earlier try.
         self.kept = {name: list(given) for name, given in (kept or {}).items() if given}
+        # For each slot in which a file stood that is gone, why: without it another video would
+        # be made, and charged.
+        self.lost = lost or {}
         self.notes: tuple[str, ...] = ()
         self.request: GenerationRequest | None = None
         self.fields["provider"] = _provider_field(parent)
@@ -236,6 +240,8 @@ class GenerateForm(forms.Form):
             self.add_error(None, "This form was damaged on its way. Please send it again.")
             self.use_new_key()
         self._refuse_foreign_settings()
+        for name, why in self.lost.items():
+            self.add_error(name if name in self.fields else None, why)
         self._take_files()
         if not self.errors:
             self._make_request(cleaned)
@@ -289,9 +295,11 @@ class GenerateForm(forms.Form):
                     user=self.user,
                     name=upload.name or "",
                 )
-                self.kept.setdefault(slot.name, []).append(file)
             except InputRefused as refused:
                 self.add_error(slot.name, str(refused))
+                continue
+            if file not in self.kept.setdefault(slot.name, []):
+                self.kept[slot.name].append(file)
 
     def use_new_key(self) -> None:
         """Have the form, when it is sent again, stand for another click."""
@@ -303,19 +311,25 @@ class GenerateForm(forms.Form):
 
 
 def kept_in(data: QueryDict, *, user: User) -> tuple[dict[str, list[InputFile]], dict[str, str]]:
-    """The files that stand in a form's slots already; and for each slot with one that is gone, why.
-
-    A lost file is said: without it another video would be made, and charged.
-    """
+    """The files that stand in a form's slots already; for each slot with one that is gone, why."""
     kept, lost = {}, {}
     for name in _ALL_SLOTS:
-        ids = [text for text in data.getlist(f"{KEPT}{name}") if text]
+        ids = [*dict.fromkeys(text for text in data.getlist(f"{KEPT}{name}") if text)]
         try:
             if ids:
                 kept[name] = inputs_of(user, ids)
         except InputRefused as refused:
             lost[name] = str(refused)
+            if rest := [file for each in ids for file in _still_here(user, each)]:
+                kept[name] = rest
     return kept, lost
+
+
+def _still_here(user: User, file_id: str) -> list[InputFile]:
+    try:
+        return inputs_of(user, [file_id])
+    except InputRefused:
+        return []
 
 
 def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFile]]]:

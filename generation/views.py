@@ -57,14 +57,13 @@ def _submit(request: StudioRequest) -> HttpResponse:
         provider=_chosen(request.POST),
         parent=_earlier(request, request.POST),
         kept=kept,
+        lost=lost,
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
         # Without JavaScript: another service was chosen, and nothing is to be sent yet.
         return _show(request, form.unsent())
-    for name, why in lost.items():
-        form.add_error(name if name in form.fields else None, why)
-    if not is_valid or lost or form.request is None:
+    if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:
         video = submit_video(

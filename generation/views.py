@@ -18,7 +18,9 @@ from generation.catalogue import PURPOSES, Provider, for_purpose, offered, takin
 from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.kie.client import KieClient
 from generation.limits import LimitReached
+from generation.models import Preset
 from generation.polling import poll_due_videos
+from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
 from videostudio.http import StudioRequest
@@ -61,8 +63,10 @@ def _submit(request: StudioRequest) -> HttpResponse:
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
-        # Without JavaScript: another service was chosen, and nothing is to be sent yet.
-        return _show(request, form.unsent())
+        # Without JavaScript another service was chosen, or a draft is back: nothing is to be sent.
+        unsent = form.unsent()
+        unsent.notes += tuple(lost.values())
+        return _show(request, unsent)
     if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:
@@ -92,8 +96,13 @@ def _submit(request: StudioRequest) -> HttpResponse:
 
 
 def _form_to_show(request: StudioRequest) -> GenerateForm:
-    """For `?provider=`, filled in from `?from=` and with what stands in the form already."""
+    """For `?provider=`, filled in from `?from=` and with what stands in the form already.
+
+    Or as `?preset=` kept it.
+    """
     typed = request.GET.copy()
+    if "preset" in typed:
+        return _form_of(request, _preset(request, request.GET["preset"]))
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
     if video and "provider" not in typed:
@@ -122,11 +131,34 @@ def _form_from(request: StudioRequest, video: Video) -> GenerateForm:
     )
 
 
+def _form_of(request: StudioRequest, preset: Preset) -> GenerateForm:
+    """The form as this preset kept it. Of a file that is gone it says so."""
+    key, values = values_of_preset(preset)
+    kept, lost = kept_in(values, user=request.user)
+    parent = _earlier(request, values)
+    form = GenerateForm.holding(
+        values.dict(),
+        user=request.user,
+        provider=_offered_or_first(key),
+        parent=parent,
+        kept=kept,
+    )
+    form.notes += tuple(lost.values())
+    return form
+
+
 def _video(request: StudioRequest, text: str) -> Video:
     try:
         return get_object_or_404(Video.objects.for_user(request.user), pk=uuid.UUID(text))
     except ValueError:
         raise Http404("There is no such video.") from None
+
+
+def _preset(request: StudioRequest, text: str) -> Preset:
+    try:
+        return get_object_or_404(Preset.objects.for_user(request.user), pk=int(text))
+    except ValueError:
+        raise Http404("There is no such preset.") from None
 
 
 def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:

@@ -14,6 +14,7 @@ PACKAGES = ("videostudio", "gallery", "generation")
 FLOORS = (
     (
         "generation.views",
+        "generation.prompt_views",
         "generation.input_views",
         "generation.templatetags",
         "generation.webhooks",
@@ -38,6 +39,8 @@ FLOORS = (
         "generation.forms",
         "generation.fields",
         "generation.request",
+        "generation.prompts",
+        "generation.presets",
         "generation.inputs",
         "generation.carrying",
         "generation.catalogue",

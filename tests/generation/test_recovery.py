@@ -67,7 +67,7 @@ def test_a_task_made_elsewhere_becomes_a_normal_video(alice, kie):
     assert found.is_new
     assert (video.user, video.task_id, video.prompt) == (alice, "task-elsewhere", "a red kite")
     assert (video.provider, video.duration) == ("kie-hailuo-text2vid", 10)
-    assert video.parameters == {"duration": "10", "prompt_optimizer": True}
+    assert video.parameters == {"duration": "10", "improve_prompt": True}
     assert (video.stage, video.video_url) == (Stage.SAVING, RESULT)
     assert video.next_archive_at <= now()
 
@@ -84,25 +84,30 @@ def test_a_veo_task_is_found_in_its_own_family(alice, kie):
     assert video.succeeded_at - video.accepted_at == timedelta(minutes=3, seconds=10)
 
 
+def of_tomorrow(record):
+    """The same record of a model that no catalogue has yet."""
+    return json.loads(json.dumps(record).replace("kling-2.6/", "kling-9.9/"))
+
+
 def test_a_model_we_do_not_offer_comes_home_all_the_same(alice, kie):
-    kie.get(RECORD_INFO, json=example("market_record_success"))
+    kie.get(RECORD_INFO, json=of_tomorrow(example("market_record_success")))
     kie.get(VEO_RECORD, json=VEO_GONE)
 
     recover("task_kling-2.6_1765182425861", alice)
 
     video = Video.objects.get()
     assert (video.model, video.provider) == (
-        "kling-2.6/text-to-video",
-        "kie-kling-2-6-text-to-video",
+        "kling-9.9/text-to-video",
+        "kie-kling-9-9-text-to-video",
     )
     assert video.parameters == {"sound": False, "aspect_ratio": "16:9", "duration": "5"}
 
 
 def test_a_running_task_of_a_model_we_do_not_offer_is_asked_about_like_every_other(alice, kie):
-    record = example("market_record_generating")
+    record = of_tomorrow(example("market_record_generating"))
     kie.get(RECORD_INFO, json=record)
     recover("task_kling-2.6_1765182425861", alice)
-    kie.replace("GET", RECORD_INFO, json=example("market_record_success"))
+    kie.replace("GET", RECORD_INFO, json=of_tomorrow(example("market_record_success")))
     Video.objects.make_due()
 
     report = poll_due_videos(client=KieClient.from_settings())

@@ -752,6 +752,27 @@ def test_an_answer_that_comes_drop_by_drop_is_not_waited_for(serve, monkeypatch,
     assert took < 2
 
 
+def test_a_file_may_take_longer_than_a_connection(serve, monkeypatch):
+    file = b"x" * 12_000_000
+
+    def read_slowly(connection):
+        left = len(file) - 100_000
+        while left > 0 and (piece := connection.recv(200_000)):
+            left -= len(piece)
+            time.sleep(0.02)
+        answer_with(json.dumps(example("upload_ok")).encode())(connection)
+
+    # So long urllib3 lets a single block of a body take: in one piece it would not be gone by then.
+    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.5)
+    client = client_of(serve(read_slowly).url)
+    started = time.monotonic()
+
+    address = client.upload(io.BytesIO(file), name="5f0c.mp4", media_type="video/mp4")
+
+    assert time.monotonic() - started > 0.5
+    assert address == example("upload_ok")["data"]["downloadUrl"]
+
+
 def assert_never_sent(error):
     assert type(error) is KieNotSent
     assert error.retry_after is None

@@ -76,6 +76,9 @@ class Mode:
     def slots(self) -> tuple[Slot, ...]:
         return slots_in(self.input)
 
+    def setting(self, name: str) -> Setting | None:
+        return next((setting for setting in self.settings if setting.name == name), None)
+
     def slot(self, name: str) -> Slot | None:
         return next((slot for slot in self.slots if slot.name == name), None)
 

@@ -346,8 +346,7 @@ def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFi
 
 def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
     """The settings among a form's fields; boxes that are not ticked, and rows, are put together."""
-    settings = {s.name: s for m in (PROVIDERS.values()) for e in m.modes for s in e.settings}
-    chosen = {name: value for name, value in values.items() if name in settings}
+    chosen = {name: value for name, value in values.items() if name in _ALL_SETTINGS}
     for setting in mode.settings if mode else ():
         if setting.kind == "boolean" and isinstance(values.get(setting.name), str | None):
             # A browser does not send a box that is not ticked.
@@ -364,10 +363,10 @@ def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
 
 
 def _provider_field(parent: Video | None) -> forms.ChoiceField:
-    choices = [(p.key, p.label) for _, group in _grouped(parent) for p in group]
     return forms.ChoiceField(
         label="Service",
-        choices=choices,
+        # Only what is sent is held against them, and only the whole page shows them.
+        choices=lambda: [(p.key, p.label) for _, group in _grouped(parent) for p in group],
         error_messages={
             "invalid_choice": "This service is not offered here. Please choose another one.",
             "required": "Please choose a service.",

@@ -42,7 +42,7 @@ class Choice:
     label: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
     """One thing a person can set for a mode."""
 
@@ -170,7 +170,7 @@ class Setting:
         return compiled(self.schema)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Slot:
     """One place of a mode for files that the video is made from."""
 

@@ -666,6 +666,59 @@ def test_a_file_that_is_gone_is_left_out_when_a_video_is_made_again(
     assert kept_ids(page, "image") == []
 
 
+# --- What is remembered between pages -------------------------------------------------------
+
+
+def test_a_service_looks_the_same_the_second_time(alice_client):
+    query = {"provider": "kie-kling-3-0-text2vid", "duration": "10", "sound": "on"}
+
+    assert settings_part(alice_client, **query) == settings_part(alice_client, **query)
+
+
+def test_what_one_person_typed_is_not_shown_to_another(client, alice_client, alice, bob):
+    bird = kept_input(alice, content=picture_bytes(320, 320))
+    typed_by_alice = {
+        "provider": "kie-kling-3-0-text2vid",
+        "settings_of": "kie-kling-3-0-text2vid",
+        "shots-0-prompt": "SECRET",
+        "elements-0-name": "SECRET",
+        "kept_elements_1": str(bird.pk),
+    }
+    assert "SECRET" in settings_part(alice_client, **typed_by_alice)
+    alice_client.get("/generate/", {"provider": "kie-veo3-fast", "watermark": "SECRET"})
+    client.force_login(bob)
+
+    for key in ("kie-kling-3-0-text2vid", "kie-veo3-fast"):
+        part = settings_part(client, provider=key)
+        assert "SECRET" not in part
+        assert str(bird.pk) not in part
+
+
+def test_an_error_is_shown_with_what_was_wrong_and_never_again(alice_client, kie):
+    wrong = send(alice_client, "kie-veo3-fast", seed="5", duration="7").content.decode()
+    part = settings_part(alice_client, provider="kie-veo3-fast")
+
+    assert 'id="id_seed_error"' in wrong
+    assert 'value="5"' in wrong
+    assert "_error" not in part
+    assert 'value="5"' not in part
+
+
+def test_what_is_chosen_is_chosen_whatever_was_before(alice_client):
+    for chosen in ("4", "8", "6", "4"):
+        part = settings_part(
+            alice_client, provider="kie-veo3-fast", settings_of="kie-veo3-fast", duration=chosen
+        )
+        assert re.findall(r'name="duration" value="(\d)"[^>]*checked', part) == [chosen]
+
+
+def test_the_settings_alone_have_their_icons(alice_client):
+    part = settings_part(alice_client, provider="kie-veo3-fast")
+
+    assert "/static/img/icons.svg#dices" in part
+    assert not re.search(r'<use href="#', part)
+
+
 # --- Without JavaScript ---------------------------------------------------------------------
 
 

@@ -62,6 +62,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
         provider=_chosen(request.POST),
         parent=_earlier(request, request.POST),
         kept=kept,
+        lost=lost,
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
@@ -69,9 +70,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
         unsent = form.unsent()
         unsent.notes += tuple(lost.values())
         return _show(request, unsent)
-    for name, why in lost.items():
-        form.add_error(name if name in form.fields else None, why)
-    if not is_valid or lost or form.request is None:
+    if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:
         submission = submit_videos(
@@ -138,7 +137,7 @@ def _form_to_show(request: StudioRequest) -> GenerateForm:
     parent = _earlier(request, typed) or (video and _line_of(video))
     provider = _chosen(typed)
     if kind := typed.get("kind"):
-        provider = for_purpose(provider, kind)
+        provider = for_purpose(provider, kind, kept.keys())
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
         provider = taking(provider, kept.keys())

@@ -7,7 +7,7 @@ adding a model is adding an entry to the file of its maker.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,7 +20,15 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from generation.kie.families import FAMILIES, Family
-from generation.prices import NOTHING, Inputs, Price, PriceLine, Surcharge, billed_seconds
+from generation.prices import (
+    COMPUTED,
+    NOTHING,
+    Inputs,
+    Price,
+    PriceLine,
+    Surcharge,
+    billed_seconds,
+)
 from generation.schema import (
     Schema,
     Setting,
@@ -190,15 +198,35 @@ class Mode:
             if setting.default is not None and not setting.accepts(setting.default):
                 raise ValueError(f"{self.model}: {setting.field} cannot be its own default")
         for line in self.prices:
-            if unknown := [n for n in line.when if n not in self.fields and n[0] != "$"]:
-                raise ValueError(
-                    f"{self.model}: a price depends on {unknown[0]}, which is no field"
-                )
+            for name, value in line.when.items():
+                if why := self.objection_to_condition(name, value):
+                    raise ValueError(f"{self.model}: a price depends on what cannot be: {why}")
 
-    def price(self, fields: Mapping[str, Any], inputs: Inputs = NOTHING) -> Price | None:
-        """What this input costs by the price list; None where the list is silent."""
+    def objection_to_condition(self, name: str, value: Any) -> str:
+        """Why a price cannot depend on this field having that value; "" when it can."""
+        schema = COMPUTED.get(name) or self.fields.get(name)
+        if schema is None:
+            return f"{self.model} has no field {name}"
+        try:
+            compiled(schema)(value)
+        except fastjsonschema.JsonSchemaValueException:
+            return f"{name} is never {json.dumps(value)}"
+        return ""
+
+    def price(
+        self,
+        fields: Mapping[str, Any],
+        inputs: Inputs = NOTHING,
+        *,
+        lines: Sequence[PriceLine] | None = None,
+    ) -> Price | None:
+        """What this input costs by these lines of a price list; None where they are silent.
+
+        Without lines: by the catalogue's own. What it costs now is price_for()'s to say.
+        """
         full = {**self._defaults, **fields}
-        line = next((line for line in self.prices if line.fits(full, inputs)), None)
+        listed = self.prices if lines is None else lines
+        line = next((line for line in listed if line.fits(full, inputs)), None)
         if line is None:
             return None
         usd = line.usd
@@ -298,21 +326,12 @@ class Provider:
     def slot_names(self) -> str:
         return " ".join(slot.name for slot in self.slots)
 
-    @property
-    def cheapest(self) -> tuple[Decimal, str] | None:
-        """The lowest price on its list, for "from $0.15" or "from $0.04/s"."""
-        lines = [(line.usd, line.per, mode.length) for mode in self.modes for line in mode.prices]
-        each = [
-            (usd * Decimal(str(length)), "video")
-            if per == "second" and isinstance(length, int | float)
-            else (usd, per)
-            for usd, per, length in lines
-        ]
-        return min(each) if each else None
 
+def current() -> list[Provider]:
+    """The providers that KIE.AI still has, in the file's order; the others too where settings say.
 
-def offered() -> list[Provider]:
-    """The providers that can be chosen now, in the file's order."""
+    Who may choose which of them is said in generation/offers.py.
+    """
     return [
         provider
         for provider in PROVIDERS.values()
@@ -320,14 +339,14 @@ def offered() -> list[Provider]:
     ]
 
 
-def for_purpose(provider: Provider, purpose: str) -> Provider:
-    """The same model for another purpose; else the first one offered for it, else this one."""
-    return _likeliest(provider, [p for p in offered() if p.mode_of_type(purpose)])
+def for_purpose(provider: Provider, purpose: str, *, among: Iterable[Provider]) -> Provider:
+    """The same model for another purpose; else the first of these for it, else this one."""
+    return _likeliest(provider, [p for p in among if p.mode_of_type(purpose)])
 
 
-def taking(provider: Provider, filled: Collection[str]) -> Provider:
+def taking(provider: Provider, filled: Collection[str], *, among: Iterable[Provider]) -> Provider:
     """The same model in a choice that takes files in these slots; else the first that does."""
-    return _likeliest(provider, [p for p in offered() if p.mode_for(filled) and not p.continues])
+    return _likeliest(provider, [p for p in among if p.mode_for(filled) and not p.continues])
 
 
 def _likeliest(provider: Provider, choices: Sequence[Provider]) -> Provider:
@@ -408,6 +427,10 @@ def read_providers(
 def _provider(
     entry: Mapping[str, Any], *, fields: Mapping[str, Schema], prices_as_of: date
 ) -> Provider:
+    kinds = [mode["generation_type"] for mode in entry["modes"]]
+    if len(kinds) > len(set(kinds)):
+        # By service and kind a mode is found again: for its videos, and for its prices.
+        raise ValueError("two modes of the same kind")
     return Provider(
         key=entry["key"],
         label=entry["label"],

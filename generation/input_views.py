@@ -11,10 +11,12 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import InputFile, Video
-from generation.catalogue import PROVIDERS, for_purpose, offered, slot_named, taking
+from generation.catalogue import PROVIDERS, for_purpose, slot_named, taking
 from generation.inputs import InputRefused, keep_frame, keep_input, keep_video
+from generation.offers import offered
 from generation.schema import Slot
 from videostudio.http import StudioRequest
+from videostudio.models import User
 
 LIBRARY_PAGE = 60
 MOST_AT_ONCE = 30
@@ -76,7 +78,7 @@ def use_frame(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
         raise Http404("There is no such moment.") from None
     except InputRefused as refused:
         return _refused(request, video, str(refused))
-    return _form_with("image", frame, video)
+    return _form_with("image", frame, video, user=request.user)
 
 
 @require_POST
@@ -87,15 +89,22 @@ def use_video(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
         clip = keep_video(video)
     except InputRefused as refused:
         return _refused(request, video, str(refused))
-    return _form_with("video", clip, video, kind=request.POST.get("kind", ""))
+    kind = request.POST.get("kind", "")
+    return _form_with("video", clip, video, user=request.user, kind=kind)
 
 
-def _form_with(slot: str, file: InputFile, video: Video, *, kind: str = "") -> HttpResponse:
+def _form_with(
+    slot: str, file: InputFile, video: Video, *, user: User, kind: str = ""
+) -> HttpResponse:
     """To the form of a service that takes this file, the one the video was made with if it does."""
-    choices = offered()
-    chosen = PROVIDERS.get(video.provider) or choices[0]
-    provider = for_purpose(chosen, kind) if kind else taking(chosen, {slot})
-    query = {f"kept_{slot}": str(file.pk), "provider": provider.key, "parent": str(video.pk)}
+    query = {f"kept_{slot}": str(file.pk), "parent": str(video.pk)}
+    if choices := offered(user):
+        made_with = PROVIDERS.get(video.provider, choices[0])
+        query["provider"] = (
+            for_purpose(made_with, kind, among=choices)
+            if kind
+            else taking(made_with, {slot}, among=choices)
+        ).key
     return redirect(f"{reverse('generation:generate')}?{urlencode(query)}")
 
 

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
-from generation.catalogue import PURPOSES, Provider, for_purpose, offered, taking
+from generation.catalogue import PURPOSES, Provider, for_purpose, taking
 from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.kie.client import KieClient
+from generation.offers import offered
 from generation.polling import poll_due_videos
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
@@ -39,23 +40,27 @@ MOST_REFRESHED = 20
 @require_http_methods(["GET", "HEAD", "POST"])
 def generate(request: StudioRequest) -> HttpResponse:
     """The form; sent, it starts a video. What was typed survives every error."""
+    choices = offered(request.user)
+    if not choices:
+        return render(request, "generation/nothing_offered.html")
     if request.method == "POST":
-        return _submit(request)
-    form = _form_to_show(request)
+        return _submit(request, choices)
+    form = _form_to_show(request, choices)
     # A change of service or of a setting swaps the settings alone.
     part = "#settings" if request.htmx.target == "settings" else ""
     return _show(request, form, part=part)
 
 
-def _submit(request: StudioRequest) -> HttpResponse:
+def _submit(request: StudioRequest, choices: list[Provider]) -> HttpResponse:
     kept, lost = kept_in(request.POST, user=request.user)
     form = GenerateForm(
         request.POST,
         request.FILES,
         user=request.user,
-        provider=_chosen(request.POST),
+        provider=_chosen(request.POST, choices),
         parent=_earlier(request, request.POST),
         kept=kept,
+        choices=choices,
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
@@ -87,37 +92,42 @@ def _submit(request: StudioRequest) -> HttpResponse:
     messages.success(request, STARTED, extra_tags="gallery")
     if not request.htmx:
         return redirect(f"{reverse('generation:generate')}?from={video.pk}")
-    return _show(request, _form_from(request, video), started=video)
+    return _show(request, _form_from(request, video, choices), started=video)
 
 
-def _form_to_show(request: StudioRequest) -> GenerateForm:
+def _form_to_show(request: StudioRequest, choices: list[Provider]) -> GenerateForm:
     """For `?provider=`, filled in from `?from=` and with what stands in the form already."""
     typed = request.GET.copy()
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
     if video and "provider" not in typed:
-        return _form_from(request, video)
+        return _form_from(request, video, choices)
     values, kept = filled_in_from(video) if video else ({}, {})
     kept |= kept_in(typed, user=request.user)[0]
     parent = _earlier(request, typed)
-    provider = _chosen(typed)
+    provider = _chosen(typed, choices)
     if kind := typed.get("kind"):
-        provider = for_purpose(provider, kind)
+        provider = for_purpose(provider, kind, among=choices)
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
-        provider = taking(provider, kept.keys())
+        provider = taking(provider, kept.keys(), among=choices)
     return GenerateForm.holding(
-        values | typed.dict(), user=request.user, provider=provider, parent=parent, kept=kept
+        values | typed.dict(),
+        user=request.user,
+        provider=provider,
+        parent=parent,
+        kept=kept,
+        choices=choices,
     )
 
 
-def _form_from(request: StudioRequest, video: Video) -> GenerateForm:
+def _form_from(request: StudioRequest, video: Video, choices: list[Provider]) -> GenerateForm:
     """The form as this video was made: a new key, the same prompt, settings and files."""
     values, kept = filled_in_from(video)
-    provider = _offered_or_first(video.provider)
+    provider = _offered_or_first(video.provider, choices)
     parent = video.parent if provider.continues else None
     return GenerateForm.holding(
-        values, user=request.user, provider=provider, parent=parent, kept=kept
+        values, user=request.user, provider=provider, parent=parent, kept=kept, choices=choices
     )
 
 
@@ -134,13 +144,12 @@ def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
     return _video(request, text) if text else None
 
 
-def _chosen(query: QueryDict) -> Provider:
+def _chosen(query: QueryDict, choices: list[Provider]) -> Provider:
     """The service asked for, else the first one offered."""
-    return _offered_or_first(query.get("provider", ""))
+    return _offered_or_first(query.get("provider", ""), choices)
 
 
-def _offered_or_first(key: str) -> Provider:
-    choices = offered()
+def _offered_or_first(key: str, choices: list[Provider]) -> Provider:
     return next((provider for provider in choices if provider.key == key), choices[0])
 
 

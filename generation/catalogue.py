@@ -382,15 +382,11 @@ def mode_of(model: str, fields: Mapping[str, Any]) -> tuple[Provider, Mode] | No
 
 
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:
-    """Why KIE.AI would refuse this creation, in its manner; "" when it would take it.
-
-    Families that name no model have one model each.
-    """
-    modes = [mode for mode in _modes() if mode.family.create_path == path]
-    same_model = [mode for mode in modes if body.get("model", mode.model) == mode.model]
+    """Why KIE.AI would refuse this creation, in its manner; "" when it would take it."""
+    same_model = [mode for _, mode in choices_in(path, body)]
     if not same_model:
         return "The model name you specified is not supported."
-    fields = body.get("input", {k: v for k, v in body.items() if k not in {"model", "callBackUrl"}})
+    fields = fields_in(body)
     if not isinstance(fields, Mapping):
         return "This field is required"
     errors = [mode.error_in(fields) for mode in same_model]
@@ -398,6 +394,25 @@ def refusal_of(path: str, body: Mapping[str, Any]) -> str:
     if len(wrong) < len(errors):
         return ""
     return f"Validation failed: {wrong[0].message}"[:300]
+
+
+def choices_in(path: str, body: Mapping[str, Any]) -> list[tuple[Provider, Mode]]:
+    """The choices that send their creations there and for this model.
+
+    Families that name no model have one model each.
+    """
+    return [
+        (provider, mode)
+        for provider in PROVIDERS.values()
+        for mode in provider.modes
+        if mode.family.create_path == path and body.get("model", mode.model) == mode.model
+    ]
+
+
+def fields_in(body: Mapping[str, Any]) -> Any:
+    """KIE.AI's fields in the body of a creation, as Mode.input_for() has made them."""
+    beside = {"model", "callBackUrl"}
+    return body.get("input", {name: v for name, v in body.items() if name not in beside})
 
 
 def _modes() -> Iterator[Mode]:

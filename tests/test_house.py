@@ -53,6 +53,8 @@ FLOORS = (
         "generation.repricing",
         "generation.service_facts",
         "generation.live_catalogue",
+        "generation.comparison",
+        "generation.stand_in",
     ),
     ("generation.catalogue", "generation.prices", "generation.schema"),
     ("generation.kie",),

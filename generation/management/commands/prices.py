@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from generation.catalogue import PROVIDERS, Mode, Provider
+from generation.management.tables import aligned
 from generation.models import PriceOverride
 from generation.price_list import PriceList
 from generation.prices import PriceLine
@@ -73,16 +74,11 @@ class Command(BaseCommand):
         for provider, mode in modes:
             row = stored.get((provider.key, mode.generation_type))
             rows += _rows(provider, mode, prices.lines(provider, mode), row)
-        self._print_table(rows)
+        for line in aligned(rows):
+            self.stdout.write(line)
         for row in stored.values():
             for why in objections_to_stored(row):
                 self.stderr.write(f"stored prices do not fit the catalogue any more: {why}")
-
-    def _print_table(self, rows: list[tuple[str, ...]]) -> None:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self.stdout.write("  ".join(cells).rstrip())
 
     # --- Changing ---------------------------------------------------------------------------
 

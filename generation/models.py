@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
+from gallery.services import name_of
 from videostudio.models import User
 
 
@@ -58,10 +59,10 @@ class Offer(models.Model):
     objects = OfferQuerySet.as_manager()
 
     class Meta:
-        ordering: ClassVar = [F("position").asc(nulls_last=True), "pk"]
+        verbose_name = "service"
 
     def __str__(self) -> str:
-        return self.provider
+        return f"{name_of(self.provider)} ({self.provider})"
 
 
 class AllowedGroup(models.Model):
@@ -97,6 +98,7 @@ class PriceOverride(models.Model):
     updated_by = models.CharField(max_length=150, blank=True, default="")
 
     class Meta:
+        verbose_name = "newer price list"
         ordering: ClassVar = ["provider", "generation_type"]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -107,4 +109,4 @@ class PriceOverride(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.generation_type}"
+        return f"{name_of(self.provider)} ({self.provider}, {self.generation_type})"

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -63,8 +63,7 @@ class OfferAdmin(admin.ModelAdmin):
         "who",
         "is_offered",
         "position",
-        "updated_at",
-        "updated_by",
+        "changed",
     )
     list_editable = ("is_offered", "position")
     list_filter = (MakerFilter, PurposeFilter, "is_offered")
@@ -108,6 +107,11 @@ class OfferAdmin(admin.ModelAdmin):
 
         return (*self.list_display[:3], price, *self.list_display[3:])
 
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        """As the form has them, and those that are off in their places."""
+        places = (When(provider=key, then=Value(place)) for place, key in enumerate(PROVIDERS))
+        return [F("position").asc(nulls_last=True), Case(*places)]
+
     # --- What is shown ----------------------------------------------------------------------
 
     @admin.display(description="service", ordering="provider")
@@ -140,6 +144,12 @@ class OfferAdmin(admin.ModelAdmin):
     @admin.display(description="who may use it")
     def who(self, offer: Offer) -> str:
         return ", ".join(group.name for group in offer.groups.all()) or "everybody"
+
+    @admin.display(description="changed", ordering="updated_at")
+    def changed(self, offer: Offer) -> str:
+        if not offer.updated_by:
+            return "-"
+        return f"{offer.updated_at:%d %b %Y}, {offer.updated_by}"
 
     @admin.display(description="prices")
     def prices(self, offer: Offer) -> SafeString:

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from generation import input_views, views, webhooks
+from generation import input_views, picker_views, views, webhooks
 
 app_name = "generation"
 
 urlpatterns = [
     path("generate/", views.generate, name="generate"),
+    path("generate/services/", picker_views.services, name="services"),
     path("generate/inputs/", input_views.hand_in, name="hand_in"),
     path("generate/library/", input_views.library, name="library"),
     path("generate/library/<uuid:pk>/", input_views.tile, name="tile"),

@@ -55,6 +55,15 @@ def test_the_list_has_every_service_of_the_catalogue(desk):
     assert "$0.07" in page.content.decode()
 
 
+def test_the_list_is_in_the_order_of_the_form(desk):
+    Offer.objects.create(provider=KLING, position=1, is_offered=False)
+    Offer.objects.create(provider=HAILUO)
+
+    listed = rows(desk.get(LIST))
+
+    assert listed == [KLING, *(key for key in PROVIDERS if key != KLING)]
+
+
 def test_looking_at_the_list_changes_nothing_for_anybody(desk, alice):
     Offer.objects.create(provider=VEO, is_offered=False, position=7)
     before = keys(alice)

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from gallery.models import Video
 from gallery.views import strip
@@ -42,7 +43,9 @@ def generate(request: StudioRequest) -> HttpResponse:
     """The form; sent, it starts a video. What was typed survives every error."""
     choices = offered(request.user)
     if not choices:
-        return render(request, "generation/nothing_offered.html")
+        # The page that a form stands in is out of date then: as a whole it says so.
+        nothing = render(request, "generation/nothing_offered.html")
+        return HttpResponseClientRefresh() if request.htmx else nothing
     if request.method == "POST":
         return _submit(request, choices)
     form = _form_to_show(request, choices)

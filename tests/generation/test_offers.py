@@ -152,6 +152,8 @@ def test_where_nothing_is_offered_the_page_says_so(alice_client, alice, make_com
     assert "No service is offered to you at the moment." in shown
     assert frame.status_code == 200
     assert "No service is offered" in send(alice_client, HAILUO).content.decode()
+    swapped = alice_client.get("/generate/", headers={"HX-Request": "true"})
+    assert swapped.headers["HX-Refresh"] == "true"
 
 
 def test_videos_of_a_service_that_is_off_go_on_as_ever(

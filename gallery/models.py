@@ -34,6 +34,9 @@ OVERDUE_AFTER = timedelta(minutes=2)
 # From here on a card says that it needs attention.
 ATTENTION_AFTER = timedelta(minutes=60)
 
+# Failures of a video of which no task is known, and of which there may be one all the same.
+PERHAPS_CHARGED = ("operator", "interrupted")
+
 # The event that keeps KIE.AI's own words: for operators, not for the video's owner.
 RAW_ANSWER = "KIE.AI said"
 
@@ -520,7 +523,7 @@ class Video(models.Model):
     @property
     def is_perhaps_charged(self) -> bool:
         """Is no task known, and may there be one all the same? So of what an operator gave up."""
-        return not self.task_id and self.failure in {"operator", "interrupted"}
+        return not self.task_id and self.failure in PERHAPS_CHARGED
 
     @property
     def late_after(self) -> timedelta:
@@ -851,7 +854,7 @@ class InputFile(models.Model):
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)
-    # SHA-256 of what was handed in: the same file twice is one entry.
+    # SHA-256 of kind and content as handed in: the same file twice is one entry.
     digest = models.CharField(max_length=64)
     used_at = models.DateTimeField(default=now)
 
@@ -888,7 +891,7 @@ class VideoInput(models.Model):
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)
-    # SHA-256 of what was handed in.
+    # SHA-256 of kind and content as handed in.
     digest = models.CharField(max_length=64)
 
     class Meta:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from gallery import files, views
+from gallery import files, spend, views
 
 app_name = "gallery"
 
@@ -8,6 +8,8 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("updates/", views.updates, name="updates"),
     path("trash/", views.trash, name="trash"),
+    path("spend/", spend.spend, name="spend"),
+    path("spend.csv", spend.spend_csv, name="spend_csv"),
     path("videos/<uuid:pk>/", views.detail, name="detail"),
     path("videos/<uuid:pk>/favourite/", views.favourite, name="favourite"),
     path("videos/<uuid:pk>/delete/", views.delete, name="delete"),

@@ -9,7 +9,7 @@ from gallery.models import ATTENTION_AFTER, STUCK_AFTER, Stage, Video
 
 STEPS = ("Sent", "Queued", "Rendering", "Saving")
 # KIE.AI's words for a task that it has not begun.
-QUEUED_STATES = ("waiting", "queuing")
+QUEUED_STATES = ("waiting", "queuing", "wait", "queueing")
 # So often KIE.AI is asked before a video is stuck, and from then on; with some room for the answer.
 PAUSE, LATER_PAUSE = timedelta(seconds=30), timedelta(minutes=5, seconds=30)
 

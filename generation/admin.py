@@ -19,8 +19,9 @@ from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet, Vide
 from generation import offers_admin, tasks  # noqa: F401  # registers itself
 from generation.archive import obtainable
 from generation.kie.client import KieClient
+from generation.limits import usage_of
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
-from videostudio.models import User
+from videostudio.models import SpendingLimit, User
 from videostudio.secrets import redacted
 
 CHECKABLE = Q(stage=Stage.RUNNING) | Q(status=Status.FAILED)
@@ -281,6 +282,27 @@ class VideoAdmin(admin.ModelAdmin):
             tasks.nudge(tasks.archive_videos)
             self.message_user(request, "The task is attached; the video goes on.")
         return redirect("admin:gallery_video_change", pk)
+
+
+@admin.register(SpendingLimit)
+class SpendingLimitAdmin(admin.ModelAdmin):
+    """Who may ask for how much, and how much of it is used."""
+
+    list_display = ("whose", "videos_per_day", "credits_per_month", "used")
+    list_select_related = ("user", "group")
+    list_per_page = 50
+    search_fields = ("user__username", "group__name")
+    autocomplete_fields = ("user", "group")
+    fields = ("user", "group", "videos_per_day", "credits_per_month", "used")
+    readonly_fields = ("used",)
+
+    @admin.display(description="limit of", ordering="user__username")
+    def whose(self, limit: SpendingLimit) -> str:
+        return f"{limit.group} (group)" if limit.group else str(limit.user)
+
+    @admin.display(description="used")
+    def used(self, limit: SpendingLimit) -> str:
+        return (limit.pk and str(usage_of(limit))) or "-"
 
 
 class RecoverForm(forms.Form):

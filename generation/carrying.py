@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from generation.catalogue import Mode
@@ -10,6 +11,9 @@ from generation.schema import Setting
 
 # What stands for how many lines.
 LINES = {"sd": 480, "std": 720, "standard": 720, "pro": 1080, "high": 1080, "2k": 1440, "4k": 2160}
+
+# In characters, of a value in a note.
+LONGEST_TOLD = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,18 @@ def carry(values: Mapping[str, Any], *, to: Mode, before: Mode | None = None) ->
             kept[name] = found
         if name not in earlier:
             continue
-        was = earlier[name].words_for(value)
+        was = _told(earlier[name], value)
         if setting is None or found is None:
             notes.append(f"{earlier[name].label} ({was}) is not offered here")
-        elif setting.words_for(found).lower() != was.lower():
-            notes.append(f"{setting.label}: {setting.words_for(found)} in place of {was}")
+        elif _told(setting, found).lower() != was.lower():
+            notes.append(f"{setting.label}: {_told(setting, found)} in place of {was}")
     return Carried(kept, tuple(notes))
+
+
+def _told(setting: Setting, value: Any) -> str:
+    """The value as people read it; of a long text its beginning."""
+    words = setting.words_for(value)
+    return words if len(words) <= LONGEST_TOLD else f"{words[:LONGEST_TOLD].rstrip()} …"
 
 
 def nearest(setting: Setting, value: Any) -> Any:
@@ -86,7 +96,9 @@ def _amount(setting: Setting, value: Any) -> float | None:
 def _within(setting: Setting, value: Any) -> Any:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not isfinite(number):
         return None
     if setting.minimum is not None:
         number = max(number, setting.minimum)

@@ -87,6 +87,12 @@ class Mode:
     def slot(self, name: str) -> Slot | None:
         return next((slot for slot in self.slots if slot.name == name), None)
 
+    def slot_at(self, field: str, position: int) -> Slot | None:
+        """The slot that a video's file at this position of KIE.AI's field stands in."""
+        mine = (slot for slot in self.slots if slot.field == field)
+        at_most = [slot for slot in mine if slot.first_position <= position]
+        return max(at_most, key=lambda slot: slot.first_position, default=None)
+
     @property
     def takes_prompt(self) -> bool:
         return "prompt" in self.fields
@@ -108,15 +114,8 @@ class Mode:
 
     def is_satisfied_by(self, filled: Collection[str]) -> bool:
         """Are files in these slots what it needs, and nothing that it does not take?"""
-        fields = {slot.field for slot in self.slots if slot.name in filled}
-        needed = (slot for slot in self.slots if slot.is_required)
-        one_of = [entry["required"] for entry in self.input.get("anyOf", ()) if "required" in entry]
-        slots = {slot.field for slot in self.slots}
-        return (
-            self.takes(filled)
-            and all(slot.field in fields for slot in needed)
-            and (not one_of or any(set(each) & slots <= fields for each in one_of))
-        )
+        needed = {slot.name for slot in self.slots if slot.is_required}
+        return self.takes(filled) and needed <= set(filled)
 
     def takes(self, filled: Collection[str]) -> bool:
         return set(filled) <= {slot.name for slot in self.slots}
@@ -140,7 +139,10 @@ class Mode:
                 made[setting.field] = value
         for slot in self.slots:
             if given := list((urls or {}).get(slot.name, ())):
-                made[slot.field] = slot.as_sent(given, self._parts(slot, values))
+                if slot.row is None:
+                    made[slot.field] = slot.as_sent(given, self._parts(slot, values))
+                else:
+                    made[slot.field] = _with_files(made.get(slot.field, []), slot, given)
         if self.source_field and source_task:
             made[self.source_field] = source_task
         for field, schema in self.fields.items():
@@ -200,7 +202,7 @@ class Mode:
         for line in self.prices:
             for name, value in line.when.items():
                 if why := self.objection_to_condition(name, value):
-                    raise ValueError(f"{self.model}: a price depends on what cannot be: {why}")
+                    raise ValueError(f"{self.model}: a price depends on {name}: {why}")
 
     def objection_to_condition(self, name: str, value: Any) -> str:
         """Why a price cannot depend on this field having that value; "" when it can."""
@@ -269,6 +271,13 @@ class Mode:
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
         return compiled(self.input)
+
+
+def _with_files(rows: Sequence[Mapping[str, Any]], slot: Slot, urls: list[str]) -> list[Any]:
+    """These rows, with the addresses in the row that the slot belongs to."""
+    number = slot.row or 0
+    longer = [*rows, *({} for _ in range(number + 1 - len(rows)))]
+    return [{**row, slot.part: urls} if n == number else row for n, row in enumerate(longer)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,13 +408,13 @@ def refusal_of(path: str, body: Mapping[str, Any]) -> str:
 def choices_in(path: str, body: Mapping[str, Any]) -> list[tuple[Provider, Mode]]:
     """The choices that send their creations there and for this model.
 
-    Families that name no model have one model each.
+    Families whose requests name no model have one model each.
     """
     return [
         (provider, mode)
         for provider in PROVIDERS.values()
         for mode in provider.modes
-        if mode.family.create_path == path and body.get("model", mode.model) == mode.model
+        if mode.family.create_path == path and body.get("model", mode.family.model) == mode.model
     ]
 
 

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,11 @@ SOUNDS = {
     "ogg": ("audio/ogg", "ogg", "ogg"),
     "flac": ("audio/flac", "flac", "flac"),
 }
+# Turns in degrees, against the clock.
+QUARTERS = {-270, -180, -90, 90, 180, 270}
 OF_THE_WEB = {"vp8", "vp9", "av1", "opus", "vorbis"}
+# Of one picture: 8K. More would not fit into memory a few times over, as decoding wants it.
+MOST_PIXELS = 7680 * 4320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +106,6 @@ class Recording:
     media_type: str
     ending: str
     muxer: str
-    seconds: float
     width: int | None = None
     height: int | None = None
     picture: Image.Image | None = None  # its first frame
@@ -120,27 +124,28 @@ def inspect_recording(path: Path, *, with_video: bool) -> Recording:
             streams = container.streams.video if with_video else container.streams.audio
             if known is None or not streams:
                 raise NotPlayable(f"a file of format {container.format.name}")
+            sizes = [each.width * each.height for each in container.streams.video]
+            if with_video and max(sizes) > MOST_PIXELS:
+                raise NotPlayable(f"pictures of {max(sizes)} pixels")
             first = next(container.decode(streams[0]))
-            seconds = _seconds_of(container)
-            if not seconds:
-                raise NotPlayable("no duration")
+            picture = _upright(first) if isinstance(first, av.VideoFrame) else None
             media_type, ending, muxer = known
             return Recording(
                 media_type=media_type,
                 ending=ending,
                 muxer=muxer,
-                seconds=seconds,
-                width=first.width if isinstance(first, av.VideoFrame) else None,
-                height=first.height if isinstance(first, av.VideoFrame) else None,
-                picture=first.to_image() if isinstance(first, av.VideoFrame) else None,  # type: ignore[no-untyped-call]
+                width=picture.width if picture else None,
+                height=picture.height if picture else None,
+                picture=picture,
             )
     except (av.FFmpegError, StopIteration, IndexError, ValueError) as error:
         raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def copy_streams(source: Path, target: Path, recording: Recording) -> None:
+def copy_streams(source: Path, target: Path, recording: Recording) -> float:
     """The sound, and a clip's pictures, as they are, in a container with nothing beside them.
 
+    Returns how many seconds there are: what a container says about that may be wrong or missing.
     Raises NotPlayable.
     """
     import av
@@ -156,13 +161,22 @@ def copy_streams(source: Path, target: Path, recording: Recording) -> None:
             copies = {stream.index: made.add_stream_from_template(stream) for stream in wanted}
             for stream in copies.values():
                 stream.metadata.clear()
+            begins, ends = inf, -inf
             for packet in given.demux(wanted):
-                # The last one of each stream is empty and has no time.
-                if packet.dts is not None:
-                    packet.stream = copies[packet.stream.index]
-                    made.mux(packet)
+                # The last one of each stream is empty; that of a file that was cut off is torn.
+                if not packet.size or packet.is_corrupt or packet.time_base is None:
+                    continue
+                # Some containers give only one of the two for a picture.
+                at = packet.dts if packet.pts is None else packet.pts
+                begins = min(begins, float((at or 0) * packet.time_base))
+                ends = max(ends, float(((at or 0) + (packet.duration or 0)) * packet.time_base))
+                packet.stream = copies[packet.stream.index]
+                made.mux(packet)
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+    if ends <= begins:
+        raise NotPlayable("it lasts no time")
+    return ends - begins
 
 
 def frame_at(path: Path, seconds: float | None) -> Image.Image:
@@ -182,9 +196,15 @@ def frame_at(path: Path, seconds: float | None) -> Image.Image:
                 frame = each
             if frame is None:
                 raise NotPlayable("no frame at that moment")
-            return frame.to_image()  # type: ignore[no-any-return,no-untyped-call]
+            return _upright(frame)
     except (av.FFmpegError, IndexError) as error:
         raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def _upright(frame: Any) -> Image.Image:
+    """The frame as players show it: telephones film on their side and say so beside it."""
+    image: Image.Image = frame.to_image()
+    return image.rotate(frame.rotation, expand=True) if frame.rotation in QUARTERS else image
 
 
 def _container_name(container: Any) -> str:
@@ -196,9 +216,3 @@ def _container_name(container: Any) -> str:
         brand = container.metadata.get("major_brand", "").strip()
         return "mov" if brand == "qt" else "mp4"
     return str(container.format.name)
-
-
-def _seconds_of(container: Any) -> float:
-    import av
-
-    return float(container.duration or 0) / av.time_base

@@ -65,7 +65,7 @@ class LinesField(forms.CharField):
 
 
 class RowsWidget(forms.Widget):
-    """Rows of inputs named field-0-column; empty rows say nothing."""
+    """Rows of inputs named field-0-column."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -80,8 +80,10 @@ class RowsWidget(forms.Widget):
                 column.name: str(data.get(f"{name}-{number}-{column.name}") or "").strip()
                 for column in self.setting.columns
             }
-            if any(row.values()):
-                rows.append(row)
+            rows.append(row)
+        # Empty ones at the end say nothing; one in between is asked about.
+        while rows and not any(rows[-1].values()):
+            rows.pop()
         return rows
 
     def value_omitted_from_data(

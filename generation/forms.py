@@ -155,18 +155,22 @@ class GenerateForm(forms.Form):
 
     @property
     def slots(self) -> list[SlotOnForm]:
+        """The places for files; those of a setting's rows stand in the rows."""
         mine = {slot.name for slot in self.chosen.slots}
-        needed = self.chosen.needed_slots
-        return [
-            SlotOnForm(
-                slot=slot,
-                field=self[slot.name],
-                files=self.kept.get(slot.name, ()),
-                is_needed=slot.name in needed,
-                is_taken=slot.name in mine,
-            )
-            for slot in self._shown_slots
-        ]
+        every = (slot for slot in self._shown_slots if slot.row is None or slot.name not in mine)
+        return [self._on_form(slot, is_taken=slot.name in mine) for slot in every]
+
+    def slots_of_row(self, setting: Setting, row: int) -> list[SlotOnForm]:
+        return [self._on_form(slot) for slot in setting.row_slots if slot.row == row]
+
+    def _on_form(self, slot: Slot, *, is_taken: bool = True) -> SlotOnForm:
+        return SlotOnForm(
+            slot=slot,
+            field=self[slot.name],
+            files=self.kept.get(slot.name, ()),
+            is_needed=slot.name in self.chosen.needed_slots,
+            is_taken=is_taken,
+        )
 
     @property
     def settings_fields(self) -> list[forms.BoundField]:
@@ -337,11 +341,11 @@ def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFi
     """The form's values, and the files in its slots, with which this video was made."""
     provider = PROVIDERS.get(video.provider)
     mode = provider.mode_of_type(video.generation_type) if provider else None
-    slots = {slot.field: slot.name for slot in mode.slots} if mode else {}
     kept: dict[str, list[InputFile]] = {}
     for given in video.inputs.select_related("video__user"):
-        if (name := slots.get(given.field)) and (file := input_again(given)):
-            kept.setdefault(name, []).append(file)
+        slot = mode.slot_at(given.field, given.position) if mode else None
+        if slot and (file := input_again(given)):
+            kept.setdefault(slot.name, []).append(file)
     return {"prompt": video.prompt, **video.parameters}, kept
 
 

@@ -29,6 +29,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gallery.models import InputFile, MediaKind, Video, VideoInput
 from generation.clip import NotPlayable, copy_streams, frame_at, inspect_recording
 from generation.schema import MEGABYTE, Slot
+from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,8 @@ def keep_input(
     thing = WORDS[MediaKind(slot.kind)]
     most = min(most_bytes(slot.kind), slot.most_bytes or most_bytes(slot.kind))
     _refuse_size(size, most, thing)
-    digest = _digest(upload)
-    if known := InputFile.objects.for_user(user).filter(digest=digest, kind=slot.kind).first():
+    digest = _digest(upload, kind=slot.kind)
+    if known := InputFile.objects.for_user(user).filter(digest=digest).first():
         if default_storage.exists(str(known.file)):
             refuse_what_does_not_fit(slot, known)
             _note_use(known)
@@ -100,7 +101,8 @@ def keep_input(
             if slot.kind == MediaKind.IMAGE
             else _strip_recording(upload, kind=slot.kind, folder=Path(folder))
         )
-        return _store(stripped, slot=slot, user=user, name=name, digest=digest)
+        with stripped.content:
+            return _store(stripped, slot=slot, user=user, name=name, digest=digest)
 
 
 def refuse_what_does_not_fit(slot: Slot, file: InputFile | VideoInput) -> None:
@@ -229,7 +231,7 @@ def _copy_of(video: Video) -> Iterator[Path]:
         try:
             with video.file.open("rb") as stored, path.open("wb") as copy:
                 shutil.copyfileobj(stored, copy, CHUNK_BYTES)
-        except OSError as error:
+        except STORAGE_ERRORS as error:
             logger.warning("video_not_readable video=%s: %s", video.pk, type(error).__name__)
             raise InputRefused("The file of this video cannot be read now.") from None
         yield path
@@ -342,7 +344,7 @@ def _strip_recording(upload: IO[bytes], *, kind: str, folder: Path) -> Stripped:
             file.write(chunk)
     try:
         found = inspect_recording(source, with_video=kind == MediaKind.VIDEO)
-        copy_streams(source, target, found)
+        seconds = copy_streams(source, target, found)
     except NotPlayable as error:
         logger.info("input_not_playable kind=%s: %s", kind, error)
         raise InputRefused(NO_CLIP if kind == MediaKind.VIDEO else NO_SOUND) from None
@@ -353,7 +355,7 @@ def _strip_recording(upload: IO[bytes], *, kind: str, folder: Path) -> Stripped:
         preview=_preview(found.picture) if found.picture else b"",
         width=found.width,
         height=found.height,
-        seconds=found.seconds,
+        seconds=seconds,
     )
 
 
@@ -405,11 +407,10 @@ def _store(stripped: Stripped, *, slot: Slot, user: User, name: str, digest: str
     )
     refuse_what_does_not_fit(slot, entry)
     try:
-        with stripped.content as content:
-            default_storage.save(str(entry.file), content)
+        default_storage.save(str(entry.file), stripped.content)
         if stripped.preview:
             default_storage.save(str(entry.preview), ContentFile(stripped.preview))
-    except OSError as error:
+    except STORAGE_ERRORS as error:
         thing = WORDS[MediaKind(slot.kind)]
         logger.exception("input_not_stored user=%s kind=%s", user.pk, slot.kind)
         raise InputRefused(NOT_STORED.format(thing=thing)) from error
@@ -432,8 +433,9 @@ def _label(name: str) -> str:
     return "".join(c for c in last if c.isprintable())[:120].strip()
 
 
-def _digest(upload: IO[bytes]) -> str:
-    found = hashlib.sha256()
+def _digest(upload: IO[bytes], *, kind: str) -> str:
+    """Equal for the same file of one kind: the sound of a clip is another one than the clip."""
+    found = hashlib.sha256(kind.encode())
     for chunk in _chunks(upload):
         found.update(chunk)
     upload.seek(0)

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError
-from videostudio.models import Outage
+from videostudio.models import KieBalance, Outage
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,9 @@ def may_ask(*, client: KieClient) -> bool:
 
 def is_away(*, client: KieClient) -> bool:
     """Ask KIE.AI something that costs nothing and concerns no task, and note what came of it."""
+    asked_at = now()
     try:
-        client.fetch_credits()
+        KieBalance.objects.keep(client.fetch_credits(), asked_at=asked_at)
     except KieError as error:
         if error.is_silence:
             logger.warning("kie_away: %s", error)

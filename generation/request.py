@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from gallery.models import InputFile, Stage, Video
 from generation.catalogue import Mode, Provider
+from generation.inputs import InputRefused, refuse_what_does_not_fit
 from generation.price_list import price_for
 from generation.prices import Inputs, Price
 from generation.schema import Violation
@@ -64,6 +65,7 @@ class GenerationRequest:
             for slot in mode.slots
             if slot.is_required and slot.name not in filled
         }
+        errors |= _misfits(filled, mode=mode)
         prompt = prompt.strip()
         if why := _objection_to(prompt, provider=provider, mode=mode):
             errors["prompt"] = why
@@ -146,7 +148,9 @@ class GenerationRequest:
                 "digest": file.digest,
             }
             for slot in self.mode.slots
-            for position, file in enumerate(self.files.get(slot.name, ()))
+            for position, file in enumerate(
+                self.files.get(slot.name, ()), start=slot.first_position
+            )
         ]
 
 
@@ -192,6 +196,18 @@ def _not_taken(provider: Provider, filled: Mapping[str, Any]) -> dict[str, str]:
     return {"": f"{provider.label} does not take {labels} together. Please remove one of them."}
 
 
+def _misfits(filled: Files, *, mode: Mode) -> dict[str, str]:
+    """Why a file does not fit into its slot: it may have been kept for another service's."""
+    found = {}
+    for slot in mode.slots:
+        try:
+            for file in filled.get(slot.name, ()):
+                refuse_what_does_not_fit(slot, file)
+        except InputRefused as refused:
+            found[slot.name] = str(refused)
+    return found
+
+
 SLOT_WORDS = {
     "image": "picture",
     "last_image": "last frame",
@@ -225,7 +241,12 @@ def _objection_to(prompt: str, *, provider: Provider, mode: Mode) -> str:
 
 def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
     """What does not go together among these settings, before anything else is known; "" if all."""
-    every = {slot.name: [PLACEHOLDER_URL] for slot in mode.slots}
+    rows = {s.field: len(values.get(s.name) or ()) for s in mode.settings if s.row_slots}
+    every = {
+        slot.name: [PLACEHOLDER_URL]
+        for slot in mode.slots
+        if slot.row is None or slot.row < rows[slot.field]
+    }
     # With all files there, what is left to object to is about the settings.
     fields = mode.input_for(prompt="prompt", values=values, urls=every, source_task="task")
     error = mode.error_in(fields)
@@ -237,24 +258,28 @@ def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
 def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> dict[str, str]:
     """What the schema objects to, as a sentence at the setting or the files it is about."""
     for setting in mode.settings:
-        if setting.field == error.field:
+        is_about_it = setting.field == error.field and setting.part in {"", error.part}
+        if is_about_it and error.rule == "required":
+            return {setting.name: f"{setting.label}: something is missing in one of the rows."}
+        if is_about_it:
             return {setting.name: _sentence(setting.label, error, setting.words_for)}
         is_missing = error.rule == "required" and setting.field in error.limit
         if is_missing and values.get(setting.name) is None:
             return {setting.name: f"Please fill in: {setting.label.lower()}."}
     for slot in mode.slots:
-        if slot.field == error.field:
+        if slot.field == error.field and slot.row is None:
             return {slot.name: _sentence(slot.label, error)}
-    if error.rule == "anyOf" and (labels := _slots_named_in(error, mode=mode)):
+    if error.rule == "anyOf" and (labels := _labels_named_in(error, mode=mode)):
         return {"": f"Choose something for {' or '.join(labels)}."}
     if error.field:
         return {error.field: _sentence(error.field, error)}
     return {"": "These settings do not go together. Please change one of them."}
 
 
-def _slots_named_in(error: Violation, *, mode: Mode) -> list[str]:
+def _labels_named_in(error: Violation, *, mode: Mode) -> list[str]:
     named = {field for entry in error.limit for field in entry.get("required", ())}
-    return [f"“{slot.label}”" for slot in mode.slots if slot.field in named]
+    labels = {s.field: s.label for s in mode.slots} | {s.field: s.label for s in mode.settings}
+    return [f"“{label}”" for field, label in labels.items() if field in named]
 
 
 def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:

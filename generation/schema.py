@@ -28,6 +28,8 @@ type Kind = Literal["choice", "boolean", "integer", "number", "text", "lines", "
 # A text of a request that is no prompt.
 MOST_TEXT = 2000
 MEGABYTE = 1024 * 1024
+# More files than any row of a field has.
+FILES_A_ROW = 100
 # Fields that are no settings: said elsewhere, filled in, or never asked for.
 NOT_ASKED = {"const", "x-media", "x-same-as", "x-source", "x-hidden"}
 
@@ -51,6 +53,23 @@ class Setting:
     part: str = ""
     # What each row has, where the setting is a list of rows.
     columns: tuple["Setting", ...] = ()
+
+    @cached_property
+    def row_slots(self) -> tuple["Slot", ...]:
+        """The places for files in its rows, row by row."""
+        return tuple(
+            Slot(
+                name=f"{self.name}_{number}",
+                field=self.field,
+                schema={**facts, "x-label": f"{facts['x-label']}, {number}"},
+                is_required=False,
+                row=number - 1,
+                part=part,
+            )
+            for number in range(1, self.most + 1)
+            for part, facts in self.schema.get("items", {}).get("properties", {}).items()
+            if "x-media" in facts and self.columns
+        )
 
     @property
     def label(self) -> str:
@@ -120,7 +139,8 @@ class Setting:
         """This value as people read it."""
         if isinstance(value, bool):
             return "on" if value else "off"
-        text = str(value)
+        # Of rows and lines: how many.
+        text = str(len(value) if isinstance(value, list) else value)
         if words := self.schema.get("x-words", {}).get(text):
             return str(words)
         if self.name in {"duration", "extend_seconds"}:
@@ -128,12 +148,22 @@ class Setting:
         return text[:1].upper() + text[1:]
 
     def accepts(self, value: Any) -> bool:
-        """Could this value have been chosen here?"""
+        """Could this value have been chosen here? Files of rows are chosen elsewhere."""
+        if self.row_slots:
+            return isinstance(value, list) and all(self._is_row(row) for row in value)
         try:
             self._validate(value)
         except fastjsonschema.JsonSchemaValueException:
             return False
         return not isinstance(value, str) or len(value) <= self.longest
+
+    def _is_row(self, row: Any) -> bool:
+        names = {column.name for column in self.columns}
+        return (
+            isinstance(row, Mapping)
+            and row.keys() <= names
+            and all(column.accepts(row.get(column.name)) for column in self.columns)
+        )
 
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
@@ -148,6 +178,9 @@ class Slot:
     field: str  # KIE.AI's
     schema: Schema
     is_required: bool
+    # Where it is one of a list of rows: which row's, from 0 on, and which part of it.
+    row: int | None = None
+    part: str = ""
 
     @property
     def kind(self) -> str:
@@ -201,6 +234,11 @@ class Slot:
         """How long a clip or sound may be, from and to."""
         return _pair(self.schema.get("x-duration-s"))
 
+    @property
+    def first_position(self) -> int:
+        """Where its files begin among those of its field: rows follow each other."""
+        return FILES_A_ROW * (self.row or 0)
+
     def as_sent(self, urls: list[str], parts: Mapping[str, Any]) -> Any:
         """These addresses as the field wants them; `parts` stand beside each in its entry."""
         if not self.is_list:
@@ -214,6 +252,7 @@ class Violation:
     """How an input breaks its schema."""
 
     field: str  # KIE.AI's; "" where the rule is about several
+    part: str  # of one of the field's entries; "" where it is about the field as a whole
     rule: str  # JSON Schema's word: enum, maximum, required …
     limit: Any
     value: Any
@@ -232,8 +271,8 @@ def settings_in(schema: Schema) -> tuple[Setting, ...]:
 
 
 def slots_in(schema: Schema) -> tuple[Slot, ...]:
-    """What a video can be made from, in the schema's order."""
-    return tuple(
+    """What a video can be made from: whole fields in the schema's order, then those of rows."""
+    whole = tuple(
         Slot(
             name=facts["x-name"],
             field=field,
@@ -243,12 +282,15 @@ def slots_in(schema: Schema) -> tuple[Slot, ...]:
         for field, facts in schema["properties"].items()
         if "x-media" in facts and "x-hidden" not in facts
     )
+    return whole + tuple(slot for each in settings_in(schema) for slot in each.row_slots)
 
 
 def violation_of(error: fastjsonschema.JsonSchemaValueException) -> Violation:
-    path = error.path[1:]
+    # The name of the whole, the field, which of its entries, and the part of that.
+    _, field, _, part = (*error.path, "", "", "")[:4]
     return Violation(
-        field=str(path[0]) if path else "",
+        field=str(field),
+        part=str(part),
         rule=str(error.rule),
         limit=error.rule_definition,
         value=error.value,
@@ -274,7 +316,9 @@ def _setting(field: str, schema: Schema) -> Setting:
         name=schema.get("x-name", field),
         field=field,
         schema=schema,
-        columns=tuple(_setting(name, facts) for name, facts in columns.items()),
+        columns=tuple(
+            _setting(name, facts) for name, facts in columns.items() if not NOT_ASKED & facts.keys()
+        ),
     )
 
 

@@ -24,7 +24,9 @@ from generation.inputs import content_for
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.limits import LimitReached, check_limits
 from generation.request import GenerationRequest
+from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -78,8 +80,8 @@ def submit_video(
 ) -> Video:
     """Save the row, then hand it to KIE.AI. The same key with the same request: the first video.
 
-    Raises VideoRefused, and then keeps no row, and KeyUsedForAnother. Everything else that can go
-    wrong leaves a row that tells the truth and goes on by itself.
+    Raises VideoRefused and LimitReached, and then keeps no row, and KeyUsedForAnother. Everything
+    else that can go wrong leaves a row that tells the truth and goes on by itself.
     """
     # Committed before the call: a crash at any point leaves a row that tells the truth.
     video, is_new = _insert(user=user, request=request, idempotency_key=idempotency_key)
@@ -101,11 +103,12 @@ def submit_video(
 def _insert(
     *, user: User, request: GenerationRequest, idempotency_key: UUID | None
 ) -> tuple[Video, bool]:
-    """The row of this request, and whether it is new. Raises KeyUsedForAnother."""
+    """The row of this request, and whether it is new. Raises KeyUsedForAnother, LimitReached."""
     columns = request.as_columns()
     usual = Video.objects.usual_time(**{name: columns[name] for name in USUAL_TIME_OF})
     try:
         with transaction.atomic():
+            check_limits(user, videos=1, credits=columns["cost_estimated"])
             video = Video.objects.create(
                 user=user,
                 idempotency_key=idempotency_key,
@@ -117,9 +120,10 @@ def _insert(
             for row in request.input_rows():
                 video.inputs.create(**row)
             video.events.create(what="requested", by=user.get_username())
-    except IntegrityError:
+    except (IntegrityError, LimitReached) as error:
         first = Video.objects.for_user(user).filter(idempotency_key=idempotency_key).first()
-        if idempotency_key is None:
+        # The first of two clicks may have been the last one that the limit had room for.
+        if idempotency_key is None or (first is None and isinstance(error, LimitReached)):
             raise
         if first is None:
             # Refused between the two: the click that came second is now the first.
@@ -191,10 +195,9 @@ def _mode_of(video: Video) -> Mode:
 
 def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
     """KIE.AI's fields, with addresses at which KIE.AI finds the files. Uploads are free."""
-    slots = {slot.field: slot for slot in mode.slots}
     urls: defaultdict[str, list[str]] = defaultdict(list)
     for given in video.inputs.all():
-        slot = slots.get(given.field)
+        slot = mode.slot_at(given.field, given.position)
         try:
             content, media_type, ending = content_for(slot, given)
             name = f"{video.pk.hex}-{given.field}-{given.position}.{ending}"
@@ -203,7 +206,7 @@ def _input_of(video: Video, mode: Mode, client: KieClient) -> Mapping[str, Any]:
         except FileNotFoundError as error:
             raise VideoRefused("the file is gone", failure="picture_gone") from error
         # Nothing was created, so nothing is lost by doing it all again.
-        except (KieUnclear, OSError) as error:
+        except (KieUnclear, *STORAGE_ERRORS) as error:
             raise KieNotSent(f"upload: {error}") from error
         urls[slot.name if slot else given.field].append(address)
     return mode.input_for(

@@ -61,8 +61,8 @@ def _sweep_rows(rows: QuerySet[Any]) -> int:
 
 
 def _sweep_inputs() -> int:
-    """Files that were handed in and neither sent nor kept in somebody's library."""
-    InputFile.objects.unused_since(now() - KEPT_UNUSED).delete()
+    """Files that were handed in and neither sent nor kept in a library or for a preset."""
+    InputFile.objects.unused_since(now() - KEPT_UNUSED).filter(presets=None).delete()
     swept = 0
     for folder in _folders_in("inputs"):
         names = _files_in(f"inputs/{folder}")

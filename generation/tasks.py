@@ -11,7 +11,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from generation import archive, submission, sweeping
+from generation import archive, balance, submission, sweeping
 from generation.kie.client import KieClient
 from generation.polling import PollReport, poll_due_videos, poll_videos_by_id
 from videostudio.models import Heartbeat
@@ -28,7 +28,8 @@ def send_queued_videos() -> None:
     """Hand over what waits for its turn."""
     if _sending.acquire(blocking=False):
         try:
-            submission.send_queued_videos(client=KieClient.from_settings())
+            if submission.send_queued_videos(client=KieClient.from_settings()):
+                nudge_balance()
         finally:
             _sending.release()
 
@@ -52,9 +53,12 @@ def poll_nudged_videos(ids: list[str], tries: int = 3) -> None:
 
 
 def _poll(ids: list[UUID] | None = None) -> PollReport:
-    return poll_due_videos(
+    report = poll_due_videos(
         client=KieClient.from_settings(), ids=ids, when_finished=lambda: nudge(archive_videos)
     )
+    if report.finished or report.failed:
+        nudge_balance()
+    return report
 
 
 @shared_task
@@ -73,6 +77,19 @@ def check_videos(ids: list[str]) -> None:
     report = poll_videos_by_id([UUID(pk) for pk in ids], client=KieClient.from_settings())
     if report.finished:
         nudge(archive_videos)
+    if report.finished or report.failed:
+        nudge_balance()
+
+
+@shared_task
+def refresh_balance() -> None:
+    """Every minute, and after each submission and each video that is done."""
+    balance.refresh_balance(client=KieClient.from_settings())
+
+
+def nudge_balance() -> None:
+    """Something has been paid for, or given back: have the balance asked for in a moment."""
+    nudge(refresh_balance, seconds=balance.PAUSE.total_seconds())
 
 
 @shared_task

@@ -18,8 +18,11 @@ from generation import tasks
 from generation.catalogue import PURPOSES, Provider, for_purpose, taking
 from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.kie.client import KieClient
+from generation.limits import LimitReached
+from generation.models import Preset
 from generation.offers import offered
 from generation.polling import poll_due_videos
+from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
 from videostudio.http import StudioRequest
@@ -67,8 +70,10 @@ def _submit(request: StudioRequest, choices: list[Provider]) -> HttpResponse:
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
-        # Without JavaScript: another service was chosen, and nothing is to be sent yet.
-        return _show(request, form.unsent())
+        # Without JavaScript another service was chosen, or a draft is back: nothing is to be sent.
+        unsent = form.unsent()
+        unsent.notes += tuple(lost.values())
+        return _show(request, unsent)
     for name, why in lost.items():
         form.add_error(name if name in form.fields else None, why)
     if not is_valid or lost or form.request is None:
@@ -80,13 +85,14 @@ def _submit(request: StudioRequest, choices: list[Provider]) -> HttpResponse:
             client=KieClient.from_settings(),
             idempotency_key=form.cleaned_data["idempotency_key"],
         )
-    except VideoRefused as refusal:
+    except (VideoRefused, LimitReached) as refusal:
         form.add_error(None, refusal.user_message)
         return _show(request, form, status=422)
     except KeyUsedForAnother:
         form.use_new_key()
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
+    tasks.nudge_balance()
     if video.stage == Video.Stage.SUBMITTING:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.
@@ -99,8 +105,13 @@ def _submit(request: StudioRequest, choices: list[Provider]) -> HttpResponse:
 
 
 def _form_to_show(request: StudioRequest, choices: list[Provider]) -> GenerateForm:
-    """For `?provider=`, filled in from `?from=` and with what stands in the form already."""
+    """For `?provider=`, filled in from `?from=` and with what stands in the form already.
+
+    Or as `?preset=` kept it.
+    """
     typed = request.GET.copy()
+    if "preset" in typed:
+        return _form_of(request, _preset(request, request.GET["preset"]), choices)
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
     if video and "provider" not in typed:
@@ -134,11 +145,35 @@ def _form_from(request: StudioRequest, video: Video, choices: list[Provider]) ->
     )
 
 
+def _form_of(request: StudioRequest, preset: Preset, choices: list[Provider]) -> GenerateForm:
+    """The form as this preset kept it. Of a file that is gone it says so."""
+    key, values = values_of_preset(preset)
+    kept, lost = kept_in(values, user=request.user)
+    parent = _earlier(request, values)
+    form = GenerateForm.holding(
+        values.dict(),
+        user=request.user,
+        provider=_offered_or_first(key, choices),
+        parent=parent,
+        kept=kept,
+        choices=choices,
+    )
+    form.notes += tuple(lost.values())
+    return form
+
+
 def _video(request: StudioRequest, text: str) -> Video:
     try:
         return get_object_or_404(Video.objects.for_user(request.user), pk=uuid.UUID(text))
     except ValueError:
         raise Http404("There is no such video.") from None
+
+
+def _preset(request: StudioRequest, text: str) -> Preset:
+    try:
+        return get_object_or_404(Preset.objects.for_user(request.user), pk=int(text))
+    except ValueError:
+        raise Http404("There is no such preset.") from None
 
 
 def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
@@ -188,6 +223,7 @@ def refresh(request: StudioRequest) -> HttpResponse:
         )
         if report.finished:
             tasks.nudge(tasks.archive_videos)
+            tasks.nudge_balance()
     if request.htmx:
         # The page then asks for what changed, by the way it always does.
         return HttpResponse(status=204, headers={"HX-Trigger": "refreshed"})

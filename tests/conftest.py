@@ -4,6 +4,8 @@ import io
 import itertools
 import json
 import shutil
+import wave
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -144,21 +146,25 @@ def kie_client():
     return KieClient.from_settings()
 
 
-@pytest.fixture
-def sandbox(tmp_path, settings):
+@contextmanager
+def running_sandbox(folder, settings, **options):
     """A KIE.AI of our own over real HTTP, in place of the real one."""
+    usual = {"seconds": 1.0, "create_rate": (1000, 1.0), "status_rate": (1000, 1.0)}
     server = Sandbox(
-        folder=tmp_path / "sandbox",
-        api_key=settings.KIE_API_KEY,
-        refusal_of=refusal_of,
-        seconds=1.0,
-        create_rate=(1000, 1.0),
-        status_rate=(1000, 1.0),
+        folder=folder, api_key=settings.KIE_API_KEY, refusal_of=refusal_of, **usual | options
     )
     server.start()
     settings.KIE_API_BASE_URL = settings.KIE_UPLOAD_BASE_URL = server.url
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def sandbox(tmp_path, settings):
+    with running_sandbox(tmp_path / "sandbox", settings) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -185,11 +191,27 @@ def picture_bytes(width=64, height=48, *, kind="PNG", **options):
     return content.getvalue()
 
 
-def kept_input(user, slot="image", content=None, *, name="kite.png"):
+def sound_bytes(seconds=4.0):
+    """Silence, as a WAV."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * int(8000 * seconds)))
+    return content.getvalue()
+
+
+def kept_input(user, slot="image", content=None, *, name="kite.png", provider=None):
     """A file of this person's library, handed in for that slot."""
     content = picture_bytes(320, 180) if content is None else content
-    upload = io.BytesIO(content)
-    return keep_input(upload, size=len(content), slot=slot_named(slot), user=user, name=name)
+    return keep_input(
+        io.BytesIO(content),
+        size=len(content),
+        slot=slot_named(slot, provider=provider),
+        user=user,
+        name=name,
+    )
 
 
 def make_clip(path, *, seconds=1.0, size=(320, 180), fps=12):

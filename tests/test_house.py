@@ -14,6 +14,7 @@ PACKAGES = ("videostudio", "gallery", "generation")
 FLOORS = (
     (
         "generation.views",
+        "generation.prompt_views",
         "generation.input_views",
         "generation.picker_views",
         "generation.templatetags",
@@ -34,11 +35,14 @@ FLOORS = (
         "generation.sweeping",
     ),
     ("generation.recording", "generation.asking", "generation.acceptance", "generation.download"),
+    ("generation.balance", "generation.limits"),
     ("generation.outage",),
     (
         "generation.forms",
         "generation.fields",
         "generation.request",
+        "generation.prompts",
+        "generation.presets",
         "generation.inputs",
         "generation.carrying",
         "generation.callbacks",

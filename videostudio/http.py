@@ -7,11 +7,12 @@ from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from videostudio.models import User
+from videostudio.models import KieBalance, User
 
 
 class StudioRequest(HttpRequest):
@@ -54,4 +55,9 @@ class PrivatePagesMiddleware:
 
 def studio(request: HttpRequest) -> dict[str, Any]:
     """What every page knows about the studio it belongs to."""
-    return {"is_sandbox": settings.IS_SANDBOX, "signup_open": settings.SIGNUP_OPEN}
+    return {
+        "is_sandbox": settings.IS_SANDBOX,
+        "signup_open": settings.SIGNUP_OPEN,
+        # Asked of the database once, and only by a page that shows it.
+        "balance": SimpleLazyObject(KieBalance.objects.known),
+    }

@@ -1,12 +1,15 @@
-"""Who uses the studio, and whether its background work is alive."""
+"""Who uses the studio and how much, whether its background work is alive, and what is left."""
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar, Self
 
-from django.contrib.auth.models import AbstractUser
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 
 class User(AbstractUser):
@@ -111,3 +114,127 @@ class Outage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} away since {self.since:%H:%M:%S}"
+
+
+# A time that is further ahead than this was written by a clock that has been set back since.
+WRONG_CLOCK = timedelta(minutes=1)
+
+
+def _account() -> str:
+    """The account at KIE.AI that the studio is configured for: after a change of key, another."""
+    address = f"{settings.KIE_API_BASE_URL} {settings.KIE_API_KEY}"
+    digest = salted_hmac("videostudio.KieBalance", address, algorithm="sha256")
+    return digest.hexdigest()
+
+
+class KieBalanceQuerySet(models.QuerySet["KieBalance"]):
+    """The row of the account that we use now; a figure of another one is never shown."""
+
+    def known(self) -> "KieBalance | None":
+        """The balance as KIE.AI last said it; None as long as it has not."""
+        return self.filter(account=_account(), as_of__isnull=False).first()
+
+    def claim_question(self, *, at: datetime, pause: timedelta) -> bool:
+        """May this process ask for the balance? One may, once per pause."""
+        row, is_new = self.get_or_create(account=_account(), defaults={"asked_at": at})
+        # Further ahead than a moment it can only be when the clock was set back.
+        rested = models.Q(asked_at__lte=at - pause) | models.Q(asked_at__gt=at + WRONG_CLOCK)
+        return is_new or self.filter(rested, pk=row.pk).update(asked_at=at) == 1
+
+    def keep(self, credits: Decimal, *, asked_at: datetime) -> bool:
+        """Note KIE.AI's answer to a question of that moment. False: a later one is known."""
+        row, _ = self.get_or_create(account=_account(), defaults={"asked_at": asked_at})
+        is_news = (
+            models.Q(as_of=None)
+            | models.Q(as_of__lt=asked_at)
+            | models.Q(as_of__gt=asked_at + WRONG_CLOCK)
+        )
+        return self.filter(is_news, pk=row.pk).update(credits=credits, as_of=asked_at) == 1
+
+
+class KieBalance(models.Model):
+    """What is left on our account at KIE.AI, as KIE.AI last said it."""
+
+    # So often it is asked for at the least; older than this, the figure says its age.
+    ASKED_EVERY, FRESH_FOR = timedelta(minutes=1), timedelta(minutes=5)
+
+    # A keyed digest of address and key: whose balance it is, and nothing to read the key from.
+    account = models.CharField(max_length=64, primary_key=True)
+    credits = models.DecimalField(max_digits=10, decimal_places=2, null=True)
+    as_of = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField()
+
+    objects = KieBalanceQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="balance_has_its_time",
+                condition=models.Q(credits=None, as_of=None)
+                | models.Q(credits__isnull=False, as_of__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits" if self.as_of else "not known yet"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Is the figure young enough to be shown without its age?"""
+        return self.as_of is not None and self.as_of > timezone.now() - self.FRESH_FOR
+
+    @property
+    def is_low(self) -> bool:
+        """Should somebody top up soon? Only a fresh figure says so: the others may be past."""
+        return self.is_fresh and (self.credits or 0) < settings.LOW_BALANCE_CREDITS
+
+    @property
+    def is_nearly_empty(self) -> bool:
+        """Is there hardly enough for one more video?"""
+        return self.is_low and (self.credits or 0) < settings.LOW_BALANCE_CREDITS / 10
+
+
+class SpendingLimitQuerySet(models.QuerySet["SpendingLimit"]):
+    def applying_to(self, user: User) -> Self:
+        """This person's own limit and those of their groups. All of them have to hold."""
+        groups = user.groups.values("pk")
+        limits = self.filter(models.Q(user=user) | models.Q(group__in=groups))
+        return limits.select_related("group").order_by("pk")
+
+
+class SpendingLimit(models.Model):
+    """How much one person may ask for, or all members of a group together.
+
+    generation/limits.py says what counts, and keeps it.
+    """
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="spending_limit"
+    )
+    group = models.OneToOneField(
+        Group, on_delete=models.CASCADE, null=True, blank=True, related_name="spending_limit"
+    )
+    videos_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: as many as they like. A day is a day of UTC."
+    )
+    credits_per_month = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Empty: as much as they like. 200 credits are $1; a month is a month of UTC.",
+    )
+
+    objects = SpendingLimitQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="limit_of_one_user_or_group",
+                condition=models.Q(user=None, group__isnull=False)
+                | models.Q(user__isnull=False, group=None),
+                violation_error_message="Choose one user or one group.",
+            )
+        ]
+        permissions: ClassVar = [("view_spend", "Can see what everybody has spent")]
+
+    def __str__(self) -> str:
+        return f"limit of {self.user or self.group}"

@@ -316,6 +316,11 @@ CELERY_BEAT_SCHEDULE["sweep_files"] = {
     "schedule": 3600,
     "options": {"expires": 3600},
 }
+CELERY_BEAT_SCHEDULE["refresh_balance"] = {
+    "task": "generation.tasks.refresh_balance",
+    "schedule": 60,
+    "options": {"expires": 60},
+}
 
 # --- KIE.AI ---------------------------------------------------------------------------------
 
@@ -344,6 +349,10 @@ KIE_STATUS_RATE = _rate(env.str("KIE_STATUS_RATE", default="10/1s"))
 KIE_CREATE_RATE = _rate(env.str("KIE_CREATE_RATE", default="18/10s"))
 # Status queries under way at once in one pass.
 KIE_STATUS_CONNECTIONS = env.int("KIE_STATUS_CONNECTIONS", default=32)
+
+# Below this the pages ask for KIE.AI's account to be topped up: $1, some six short videos, is time
+# enough to do it. 0: they never ask.
+LOW_BALANCE_CREDITS = env.int("LOW_BALANCE_CREDITS", default=200)
 
 # Retired services cannot be chosen (KIE.AI refuses them); their videos still play and are polled.
 OFFER_RETIRED_SERVICES = env.bool("OFFER_RETIRED_SERVICES", default=False)

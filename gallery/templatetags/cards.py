@@ -96,18 +96,30 @@ def ago(at: datetime) -> str:
 @register.filter
 def dollars(usd: Decimal) -> str:
     """To the cent, or further where a price goes further."""
-    return f"${usd:.2f}" if usd == round(usd, 2) else f"${usd.normalize():f}"
+    return f"${usd:,.2f}" if usd == round(usd, 2) else f"${usd.normalize():,f}"
 
 
 @register.filter
 def plain(number: Decimal) -> str:
     """Without the zeros a database adds: 60, not 60.00."""
-    return f"{number.normalize():f}"
+    return f"{number.normalize():,f}"
+
+
+@register.filter
+def whole(credits: Decimal) -> str:
+    """Only what is there in full: 812 of 812.75 credits."""
+    return f"{int(credits):,}"
 
 
 @register.filter
 def in_dollars(credits: Decimal) -> str:
     return dollars(credits * USD_PER_CREDIT)
+
+
+@register.filter
+def to_the_cent(credits: Decimal) -> str:
+    """In dollars, where many are added up: nobody counts the tenths of cents."""
+    return f"${credits * USD_PER_CREDIT:,.2f}"
 
 
 @register.filter

@@ -11,6 +11,7 @@ from typing import IO, Any
 import requests
 from django.conf import settings
 from requests.auth import AuthBase
+from requests_toolbelt.multipart.encoder import MultipartEncoder
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from . import live
@@ -122,11 +123,14 @@ class KieClient:
         The same name overwrites an earlier file, and the name's ending decides the content type:
         give a random name with the right ending. Source: docs.kie.ai/file-upload-api
         """
+        # requests would read the whole file into memory: clips have hundreds of megabytes.
+        parts = {"uploadPath": "studio", "fileName": name, "file": (name, file, media_type)}
+        form = MultipartEncoder(parts)
         data = self._call(
             "POST",
             f"{self._upload_base_url}/api/file-stream-upload",
-            data={"uploadPath": "studio", "fileName": name},
-            files={"file": (name, file, media_type)},
+            data=form,
+            headers={"Content-Type": form.content_type},
             read_seconds=UPLOAD_READ_SECONDS,
         )
         address = said.url(data.get("downloadUrl")) if isinstance(data, Mapping) else ""

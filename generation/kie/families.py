@@ -93,7 +93,7 @@ def read_market_task(data: Record) -> TaskSnapshot:
     The state decides, never the presence of an address: an example of KIE.AI's own shows a
     waiting task with results. A state we do not know is one that still runs.
     """
-    kie_state, state = _state_in_words(data)
+    kie_state, state = _state_in_words(data, record="recordInfo")
     has_succeeded, has_failed = state is TaskState.SUCCEEDED, state is TaskState.FAILED
     consumed = data.get("creditsConsumed", data.get("consumeCredits"))
     return _snapshot(
@@ -111,11 +111,11 @@ def read_market_task(data: Record) -> TaskSnapshot:
     )
 
 
-def _state_in_words(data: Record) -> tuple[str, TaskState]:
+def _state_in_words(data: Record, *, record: str) -> tuple[str, TaskState]:
     """KIE.AI's word for the state, and what it comes down to. Raises KieUnclear without one."""
     kie_state = said.text(data.get("state"), most=40)
     if not kie_state:
-        raise KieUnclear("a record that names no state", raw=said.raw(data))
+        raise KieUnclear(f"{record} names no state", raw=said.raw(data))
     return kie_state, ENDINGS.get(kie_state, TaskState.RUNNING)
 
 
@@ -175,7 +175,7 @@ def _flag(data: Record) -> int:
     """The successFlag. Raises KieUnclear without one."""
     flag = data.get("successFlag")
     if isinstance(flag, bool) or not isinstance(flag, int):
-        raise KieUnclear("a record without a successFlag", raw=said.raw(data))
+        raise KieUnclear("record-info has no successFlag", raw=said.raw(data))
     return flag
 
 
@@ -229,7 +229,7 @@ def read_1080p_refusal(refusal: KieRefused) -> TaskSnapshot | None:
 
 def read_runway_task(data: Record) -> TaskSnapshot:
     """Read `data` of GET /runway/record-detail, of a generation or of an extension."""
-    kie_state, state = _state_in_words(data)
+    kie_state, state = _state_in_words(data, record="record-detail")
     # Two weeks later the links of a success are dead, and the record says so.
     has_results = state is TaskState.SUCCEEDED and data.get("expireFlag") != 1
     results = _object(data.get("videoInfo")) if has_results else {}

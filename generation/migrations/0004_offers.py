@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('generation', '0002_pauses'),
+        ('generation', '0003_presets'),
     ]
 
     operations = [

@@ -9,6 +9,7 @@ from django.template import Library
 from gallery.models import InputFile
 from generation.catalogue import PROVIDERS, Provider
 from generation.fields import RowsField
+from generation.forms import GenerateForm, SlotOnForm
 from generation.inputs import most_bytes
 from generation.price_list import PriceList
 from generation.schema import MEGABYTE, Setting, Slot
@@ -52,14 +53,26 @@ def is_rows(field: forms.BoundField) -> bool:
     return isinstance(field.field, RowsField)
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a setting: its inputs, and its places for files."""
+
+    cells: list[Cell]
+    places: list[SlotOnForm]
+
+
 @register.filter
-def rows(field: forms.BoundField) -> list[list[Cell]]:
+def rows(field: forms.BoundField) -> list[Row]:
     """The rows of such a setting: those that are filled in, and the empty ones below."""
     setting: Setting = field.field.setting  # type: ignore[attr-defined]  # a RowsField has one
     values = list(field.value() or [])
     values += [{}] * (setting.most - len(values))
+    form = field.form
     return [
-        [_cell(field.html_name, number, column, row) for column in setting.columns]
+        Row(
+            cells=[_cell(field.html_name, number, column, row) for column in setting.columns],
+            places=form.slots_of_row(setting, number) if isinstance(form, GenerateForm) else [],
+        )
         for number, row in enumerate(values[: setting.most])
     ]
 

@@ -24,7 +24,7 @@ function take(files) {
       tell("Pictures, clips and recordings are taken. This file is none of them.");
       continue;
     }
-    const slots = findAll(`.slot[data-kind="${kind}"]:not(.is-unwanted)`);
+      const slots = findAll(`#inputs .slot[data-kind="${kind}"]:not(.is-unwanted)`);
     const slot = slots.find((each) => roomOf(each) > 0) ?? slots.find((each) => find(".drop", each));
     if (slot) handIn(slot, slot.dataset.slot, file);
     else if (slots.length) tell(`There is no room for another ${KIND_WORDS[kind]}. Remove one first.`);
@@ -236,7 +236,8 @@ function addSlider(number) {
 function foldRows(fieldset) {
   let empty = 0;
   for (const row of findAll(".row", fieldset)) {
-    const isEmpty = findAll("input, textarea", row).every((cell) => !cell.value);
+    const cells = findAll(".cell :is(input, textarea)", row);
+    const isEmpty = cells.every((cell) => !cell.value) && !find(".tile", row);
     row.hidden = isEmpty && empty > 0;
     empty += isEmpty;
   }
@@ -253,6 +254,15 @@ document.addEventListener("click", ({ target }) => {
   const high = Number(number.max || 2147483647);
   number.value = low + Math.floor(Math.random() * (high - low + 1));
   number.dispatchEvent(new Event("change", { bubbles: true }));
+});
+// What was unfolded stays so.
+let isMoreOpen = false;
+document.addEventListener("htmx:beforeSwap", ({ target }) => {
+  if (target.id === "settings") isMoreOpen = Boolean(find("#more-settings")?.open);
+});
+document.addEventListener("htmx:afterSwap", ({ target }) => {
+  const more = target.id === "settings" && find("#more-settings");
+  if (more && isMoreOpen) more.open = true;
 });
 document.addEventListener("htmx:afterSettle", ({ target }) => {
   if (target.id === "settings" || target.id === "generate-form") follow();

@@ -385,13 +385,9 @@ if (toasts) {
 
 /* --- 5 Form --------------------------------------------------------------------------------- */
 
-const draftKey = `draft:${document.body.dataset.user}`;
 
 /** The form as it came from the server, also after each swap. */
 function prepareForm(form, { isSwapped }) {
-  const prompt = find("#id_prompt", form);
-  if (!isSwapped && !prompt.value) prompt.value = read(draftKey);
-  if (isSwapped && !find("[aria-invalid], [role=alert]", form)) keep(draftKey, "");
   count();
   // Later than the browser, which takes the focus away when it goes there itself.
   if (!isSwapped) addEventListener("load", () => setTimeout(goToPlace));
@@ -431,12 +427,10 @@ document.addEventListener("input", ({ target }) => {
     target.removeAttribute("aria-invalid");
     document.getElementById(`${target.id}_error`)?.remove();
   }
-  if (target.id !== "id_prompt") return;
-  count();
-  keep(draftKey, target.value);
+  if (target.id === "id_prompt") count();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
   const submit = event.target.closest?.("#generate-form") && find("#submit");
   if (submit && !submit.disabled) submit.form.requestSubmit(submit);
 });
@@ -451,23 +445,6 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (target.id !== "settings") return;
   count();
 });
-
-function keep(key, text) {
-  try {
-    if (text) sessionStorage.setItem(key, text);
-    else sessionStorage.removeItem(key);
-  } catch {
-    // Storage is closed to us: the page itself still holds the text.
-  }
-}
-
-function read(key) {
-  try {
-    return sessionStorage.getItem(key) ?? "";
-  } catch {
-    return "";
-  }
-}
 
 /* --- 6 Small things ------------------------------------------------------------------------- */
 
@@ -527,7 +504,6 @@ document.addEventListener("keydown", (event) => {
   menu.open = false;
   find("summary", menu).focus();
 });
-find("#sign-out")?.addEventListener("submit", () => keep(draftKey, ""));
 
 function prepare(root) {
   if (navigator.clipboard) for (const button of findAll("[data-copy]", root)) button.hidden = false;

@@ -65,6 +65,16 @@ def submit(user, prompt, key):
     return str(video.pk)
 
 
+def submit_within_limits(user, prompt, key):
+    """As submit; "" when a limit leaves no room."""
+    from generation.limits import LimitReached
+
+    try:
+        return submit(user, prompt, key)
+    except LimitReached:
+        return ""
+
+
 def post(session, form):
     from django.test import Client
 
@@ -100,7 +110,10 @@ def delete(video):
     return Video.objects.get(pk=video).mark_deleted()
 
 
-STEPS = {step.__name__: step for step in (submit, post, send, poll, archive, delete)}
+STEPS = {
+    step.__name__: step
+    for step in (submit, submit_within_limits, post, send, poll, archive, delete)
+}
 
 # --- The process itself ---------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ def test_any_order_and_any_number_of_news_end_alike(
     make_video, settings, monkeypatch, ending, is_known
 ):
     settings.PUBLIC_URL = "https://studio.example.com"
-    monkeypatch.setattr(tasks, "nudge", lambda *args: None)
+    monkeypatch.setattr(tasks, "nudge", lambda *args, **options: None)
     monkeypatch.setattr(asking, "ThreadPoolExecutor", Inline)
     in_order = end_after(range(NUMBER), make_video, ending=ending, is_known=is_known)
 

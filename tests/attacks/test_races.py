@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import Group
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils.timezone import now
 
 from gallery.models import Status, Video
 from tests.reliability.checker import asked_twice_at_once
+from videostudio.models import SpendingLimit
 
 CREATE = "/api/v1/jobs/createTask"
 
@@ -54,6 +56,38 @@ def test_thirty_two_clicks_with_one_key_are_one_video_and_one_task(nursery, kie,
 
     assert set(statuses) <= {200, 302}
     assert Video.objects.count() == 1
+    assert len([seen for seen in kie.requests_seen() if seen.path == CREATE]) == 1
+
+
+@pytest.mark.parametrize("limit", [{"videos_per_day": 5}, {"credits_per_month": 5 * 30 + 29}])
+def test_a_limit_that_many_reach_at_once_is_kept_to_the_last_video(nursery, kie, alice, bob, limit):
+    team = Group.objects.create(name="team")
+    team.user_set.add(alice, bob)
+    SpendingLimit.objects.create(group=team, **limit)
+    SpendingLimit.objects.create(user=bob, videos_per_day=3)
+    clicks = [
+        ("submit_within_limits", user.pk, f"kite {number}", str(uuid4()))
+        for number in range(10)
+        for user in (alice, bob)
+    ]
+
+    made = nursery.run(*clicks)
+
+    creations = [seen for seen in kie.requests_seen() if seen.path == CREATE]
+    assert None not in made
+    assert len([pk for pk in made if pk]) == len(creations) == Video.objects.count() == 5
+    assert Video.objects.filter(user=bob).count() <= 3
+
+
+def test_clicks_with_one_key_are_one_video_also_when_the_limit_has_room_for_no_second(
+    nursery, kie, alice
+):
+    SpendingLimit.objects.create(user=alice, videos_per_day=1)
+    click = ("submit_within_limits", alice.pk, "a red kite", str(uuid4()))
+
+    made = nursery.run(*[click] * 16)
+
+    assert set(made) == {str(Video.objects.get().pk)}
     assert len([seen for seen in kie.requests_seen() if seen.path == CREATE]) == 1
 
 

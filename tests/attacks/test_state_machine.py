@@ -222,7 +222,7 @@ class LifeOfVideos(RuleBasedStateMachine):
         patch.setattr(asking, "ThreadPoolExecutor", Inline)
         patch.setattr(asking, "SimpleQueue", lambda: Waiting(self.clock))
         # Messages are hints: all of them are lost here, and the rules come anyway.
-        patch.setattr(tasks, "nudge", lambda *args: None)
+        patch.setattr(tasks, "nudge", lambda *args, **options: None)
         web = self.around.enter_context(responses.RequestsMock(assert_all_requests_are_fired=False))
         web.add_callback(responses.GET, re.compile(re.escape(RESULTS)), self.kie.download)
         shutil.rmtree(studio.MEDIA_ROOT, ignore_errors=True)

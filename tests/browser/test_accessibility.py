@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (360, 768, 1440)
 OPEN = ["/accounts/login/", "/accounts/signup/", "/accounts/password-reset/"]
-OWN = ["/", "/generate/", "/trash/", "/accounts/profile/", "/accounts/password/"]
+OWN = ["/", "/generate/", "/trash/", "/accounts/profile/", "/accounts/password/", "/spend/"]
 
 
 @pytest.fixture

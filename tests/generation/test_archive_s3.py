@@ -17,9 +17,14 @@ from moto.server import ThreadedMotoServer
 
 from gallery.models import Stage, Status, Video, file_name
 from generation.archive import archive_due_videos
+from generation.catalogue import PROVIDERS
+from generation.inputs import InputRefused, keep_frame
 from generation.kie.client import KieClient
+from generation.request import GenerationRequest
 from generation.storage import STORAGE_ERRORS, flaw_of
+from generation.submission import send_queued_videos, submit_video
 from generation.sweeping import sweep_files, sweep_orphans
+from tests.conftest import kept_input
 from videostudio import settings as product
 
 BUCKET = "studio-media"
@@ -147,6 +152,60 @@ def test_a_bucket_that_refuses_makes_it_late(bucket, make_saving):
     video.refresh_from_db()
     assert (video.stage, video.archive_attempts) == (Stage.SAVING, 1)
     assert video.events.get().detail == "storage refused: NoSuchBucket"
+
+
+def submit_with_a_picture(user, picture):
+    request = GenerationRequest.checked(
+        provider=PROVIDERS["kie-hailuo-img2vid"],
+        prompt="a red kite",
+        values={"duration": "6", "resolution": "768P"},
+        files={"image": [picture]},
+    )
+    return submit_video(user=user, request=request, client=KieClient.from_settings())
+
+
+def test_a_picture_handed_in_goes_through_the_bucket_to_kie(bucket, sandbox, alice):
+    picture = kept_input(alice)
+
+    video = submit_with_a_picture(alice, picture)
+
+    assert keys(bucket) == {str(picture.file), str(picture.preview)}
+    assert video.stage == Stage.RUNNING
+    assert sandbox.tasks()[0].body["input"]["image_url"].startswith(sandbox.url)
+
+
+def test_a_bucket_that_is_away_takes_no_picture_and_says_so(bucket, alice, settings):
+    point_storage_at("http://127.0.0.1:9", settings)
+
+    with pytest.raises(InputRefused, match="could not store the picture"):
+        kept_input(alice)
+
+
+def test_while_the_bucket_is_away_a_video_with_a_picture_waits(
+    bucket, sandbox, alice, settings, s3_server
+):
+    picture = kept_input(alice)
+    point_storage_at("http://127.0.0.1:9", settings)
+    video = submit_with_a_picture(alice, picture)
+    assert video.stage == Stage.QUEUED
+
+    point_storage_at(s3_server, settings)
+    Video.objects.update(next_poll_at=now())
+    send_queued_videos(client=KieClient.from_settings())
+
+    video.refresh_from_db()
+    assert video.stage == Stage.RUNNING
+
+
+def test_a_frame_of_a_video_comes_out_of_the_bucket(bucket, make_saving):
+    video = make_saving()
+    archive()
+    video.refresh_from_db()
+
+    frame = keep_frame(video, seconds=None)
+
+    assert (frame.width, frame.height) == (320, 180)
+    assert str(frame.file) in keys(bucket)
 
 
 def test_files_that_no_row_refers_to_are_swept_from_the_bucket(bucket, make_saving, monkeypatch):

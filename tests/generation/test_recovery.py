@@ -17,11 +17,12 @@ from generation.kie.client import KieClient
 from generation.polling import poll_due_videos
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
 from generation.submission import submit_video
-from tests.conftest import RECORD_INFO, RESULT, VEO_RECORD, example, says
+from tests.conftest import KIE, RECORD_INFO, RESULT, VEO_RECORD, example, says
 from tests.generation.test_whole_way import a_request
 
 GONE = example("market_record_not_found_422")
 VEO_GONE = example("veo_record_expired_422")
+RUNWAY_RECORD, ALEPH_RECORD = f"{KIE}/runway/record-detail", f"{KIE}/aleph/record-info"
 
 
 def recover(task_id, user):
@@ -40,6 +41,17 @@ def record_of(model="hailuo/02-text-to-video-standard", *, call_back_url="", **f
     return says("success", RESULT, model=model, param=json.dumps(echo))
 
 
+def answers(kie, **families):
+    """Every place of KIE.AI's answers: as given, and else that it knows no such task."""
+    for family, url in (
+        ("market", RECORD_INFO),
+        ("veo", VEO_RECORD),
+        ("runway", RUNWAY_RECORD),
+        ("aleph", ALEPH_RECORD),
+    ):
+        kie.get(url, json=families.get(family, VEO_GONE if family == "veo" else GONE))
+
+
 @pytest.fixture
 def unconfirmed(make_video):
     """A video of alice's whose creation was never answered."""
@@ -55,7 +67,7 @@ def test_a_task_made_elsewhere_becomes_a_normal_video(alice, kie):
     assert found.is_new
     assert (video.user, video.task_id, video.prompt) == (alice, "task-elsewhere", "a red kite")
     assert (video.provider, video.duration) == ("kie-hailuo-text2vid", 10)
-    assert video.parameters == {"duration": "10", "prompt_optimizer": True}
+    assert video.parameters == {"duration": "10", "improve_prompt": True}
     assert (video.stage, video.video_url) == (Stage.SAVING, RESULT)
     assert video.next_archive_at <= now()
 
@@ -72,30 +84,135 @@ def test_a_veo_task_is_found_in_its_own_family(alice, kie):
     assert video.succeeded_at - video.accepted_at == timedelta(minutes=3, seconds=10)
 
 
+def of_tomorrow(record):
+    """The same record of a model that no catalogue has yet."""
+    return json.loads(json.dumps(record).replace("kling-2.6/", "kling-9.9/"))
+
+
 def test_a_model_we_do_not_offer_comes_home_all_the_same(alice, kie):
-    kie.get(RECORD_INFO, json=example("market_record_success"))
+    kie.get(RECORD_INFO, json=of_tomorrow(example("market_record_success")))
     kie.get(VEO_RECORD, json=VEO_GONE)
 
     recover("task_kling-2.6_1765182425861", alice)
 
     video = Video.objects.get()
     assert (video.model, video.provider) == (
-        "kling-2.6/text-to-video",
-        "kie-kling-2-6-text-to-video",
+        "kling-9.9/text-to-video",
+        "kie-kling-9-9-text-to-video",
     )
     assert video.parameters == {"sound": False, "aspect_ratio": "16:9", "duration": "5"}
 
 
 def test_a_running_task_of_a_model_we_do_not_offer_is_asked_about_like_every_other(alice, kie):
-    record = example("market_record_generating")
+    record = of_tomorrow(example("market_record_generating"))
     kie.get(RECORD_INFO, json=record)
     recover("task_kling-2.6_1765182425861", alice)
-    kie.replace("GET", RECORD_INFO, json=example("market_record_success"))
+    kie.replace("GET", RECORD_INFO, json=of_tomorrow(example("market_record_success")))
     Video.objects.make_due()
 
     report = poll_due_videos(client=KieClient.from_settings())
 
     assert report.finished == 1
+
+
+def veo_record_of(**asked):
+    """A finished Veo record of a request with these fields."""
+    record = example("veo_record_success")
+    return record | {"data": record["data"] | {"paramJson": json.dumps(asked)}}
+
+
+def runway_record_of(**facts):
+    record = example("runway_record_success")
+    return record | {"data": record["data"] | facts}
+
+
+@pytest.mark.parametrize(
+    ("answered", "family", "model", "prompt"),
+    [
+        ({"veo": example("veo_record_success")}, "veo", "veo3_fast", "A red paper boat"),
+        (
+            {"veo": veo_record_of(taskId="veo_1", prompt="On it drifts", model="fast")},
+            "veo-extend",
+            "fast",
+            "On it drifts",
+        ),
+        ({"veo": veo_record_of(taskId="veo_1", index=0)}, "veo-4k", "veo-get-4k", ""),
+        ({"veo": veo_record_of()}, "veo", "unknown", ""),
+        ({"runway": runway_record_of()}, "runway", "runway", "A fox trots"),
+        (
+            {"runway": runway_record_of(parentTaskId="ee60")},
+            "runway-extend",
+            "runway-extend",
+            "A fox trots",
+        ),
+        ({"aleph": example("aleph_record_success")}, "aleph", "aleph", "Turn the street"),
+    ],
+    ids=["Veo", "Veo on", "Veo in 4K", "no echo", "Runway", "Runway on", "Aleph"],
+)
+def test_a_task_of_each_family_comes_home_as_what_it_is(
+    alice, kie, answered, family, model, prompt
+):
+    answers(kie, **answered)
+
+    recover("ee603959-debb-48d1-98c4-a6d1c717eba6", alice)
+
+    video = Video.objects.get()
+    assert (video.family, video.model) == (family, model)
+    assert video.prompt.startswith(prompt)
+    assert (video.stage, bool(video.video_url)) == (Stage.SAVING, True)
+
+
+def test_each_place_is_asked_once_and_the_likeliest_first(alice, kie):
+    answers(kie)
+
+    with pytest.raises(NotRecovered):
+        recover("veo_task_abcdef123456", alice)
+
+    asked = [call.request.url.partition("?")[0] for call in kie.calls]
+    assert asked == [VEO_RECORD, RECORD_INFO, RUNWAY_RECORD, ALEPH_RECORD]
+
+
+def test_nobody_makes_a_1080p_version_by_looking_for_one(alice, kie):
+    answers(kie)
+
+    with pytest.raises(NotRecovered, match="knows no such task"):
+        recover("1080p:0:0123abcd:veo_task_abcdef123456", alice)
+
+    assert not any("1080p-video" in call.request.url for call in kie.calls)
+
+
+def test_a_lost_runway_creation_gets_its_task(alice, make_video, kie):
+    lost = make_video(
+        stage=Stage.UNCONFIRMED,
+        task_id="",
+        accepted_at=None,
+        provider="kie-runway",
+        model="runway",
+        family="runway",
+        prompt="A fox trots across snow",
+    )
+    answers(kie, runway=runway_record_of())
+
+    found = recover("ee603959-debb-48d1-98c4-a6d1c717eba6", alice)
+
+    assert (found.video, found.is_new) == (lost, False)
+
+
+def test_a_task_without_words_fills_no_gap(alice, make_video, kie):
+    lost = make_video(
+        stage=Stage.UNCONFIRMED,
+        task_id="",
+        accepted_at=None,
+        model="veo-get-4k",
+        family="veo-4k",
+        prompt="",
+    )
+    answers(kie, veo=veo_record_of(taskId="veo_1"))
+
+    found = recover("veo_4k_task", alice)
+
+    assert found.is_new
+    assert found.video != lost
 
 
 def test_a_failed_task_comes_home_with_its_reason(alice, kie):
@@ -126,8 +243,7 @@ def test_what_its_owner_has_deleted_is_brought_back(alice, make_video, kie):
 
 
 def test_a_task_nobody_knows_is_said_in_a_sentence(alice, kie):
-    kie.get(RECORD_INFO, json=GONE)
-    kie.get(VEO_RECORD, json=VEO_GONE)
+    answers(kie)
 
     with pytest.raises(NotRecovered, match="knows no such task of yours"):
         recover("task-unknown", alice)
@@ -153,8 +269,7 @@ def test_nonsense_is_not_asked_about(alice, kie, text):
 
 def test_somebody_elses_video_is_as_unknown_as_none(alice, bob, make_video, kie):
     make_video(user=bob, task_id="task-of-bob")
-    kie.get(RECORD_INFO, json=GONE)
-    kie.get(VEO_RECORD, json=VEO_GONE)
+    answers(kie)
 
     with pytest.raises(NotRecovered) as of_bob:
         recover("task-of-bob", alice)

@@ -14,8 +14,9 @@ HAILUO_IMAGE = PROVIDERS["kie-hailuo-2-3-pro-img2vid"]
 
 
 def picture(**facts):
-    usual = {"file": "inputs/1/a.png", "media_type": "image/png", "width": 64, "height": 48}
-    return {"image": [InputFile(**usual | {"kind": "image", "digest": "d1"} | facts)]}
+    usual = {"file": "inputs/1/a.png", "media_type": "image/png", "width": 640, "height": 480}
+    more = {"kind": "image", "size": 1000, "digest": "d1"}
+    return {"image": [InputFile(**usual | more | facts)]}
 
 
 def checked(**facts):

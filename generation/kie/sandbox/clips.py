@@ -26,6 +26,8 @@ from generation.kie.sandbox.media import Media, look_into
 FRAMES_PER_SECOND = 24
 LONGEST_SECONDS = 60
 SHORTEST_SIDE, LONGEST_SIDE = 240, 1080
+# What 854x480 means, or 1366x768.
+COMMON_SHAPES, NEARLY = (16 / 9, 9 / 16, 4 / 3, 3 / 4, 1.0), 0.01
 # Wan's way to say how long: so many pictures at this rate, where none is asked for.
 USUAL_RATE = 16
 
@@ -106,7 +108,9 @@ def _shape(asked: Mapping[str, Any], media: Media) -> float:
     if wish in named:
         return named[wish]
     if media.image:
-        return min(max(media.image.width / media.image.height, 9 / 21), 21 / 9)
+        given = media.image.width / media.image.height
+        meant = (shape for shape in COMMON_SHAPES if abs(given / shape - 1) < NEARLY)
+        return next(meant, min(max(given, 9 / 21), 21 / 9))
     return 16 / 9
 
 

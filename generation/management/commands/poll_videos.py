@@ -9,6 +9,7 @@ from django.utils.timezone import now
 
 from gallery.models import Video, VideoQuerySet
 from generation.archive import archive_due_videos, complete_with_link
+from generation.balance import refresh_balance
 from generation.kie.client import KieClient
 from generation.polling import PollReport, checkable, poll_due_videos, poll_videos_by_id
 from generation.submission import send_queued_videos
@@ -49,6 +50,7 @@ class Command(BaseCommand):
                 report = poll_due_videos(client=client, limit=limit)
         complete_with_link()
         saved = archive_due_videos(client=client)
+        refresh_balance(client=client)
         self.stdout.write(f"{report}, {saved} saved")
         for pk in report.without_answer:
             self.stderr.write(f"no usable answer about video {pk}")

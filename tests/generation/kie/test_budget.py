@@ -10,7 +10,13 @@ from django.utils.timezone import now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generation.kie.budget import Budget, creations, sleep_until, status_queries
+from generation.kie.budget import (
+    Budget,
+    catalogue_queries,
+    creations,
+    sleep_until,
+    status_queries,
+)
 from generation.models import RateLimit
 
 SOON = timedelta(seconds=10)
@@ -195,3 +201,9 @@ def test_two_who_are_the_first_ever_do_not_get_the_same_slot():
             thread.join()
 
         assert len(set(granted)) == 2
+
+
+def test_the_live_catalogue_is_asked_once_a_second(db):
+    turns = catalogue_queries().reserve(3, within=SOON)
+
+    assert most_in_any_window(turns, seconds=1) == 1

@@ -20,6 +20,7 @@ from generation.kie import client as client_module
 from generation.kie.client import USER_AGENT, KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
 from generation.kie.families import FAMILIES
+from generation.kie.live import LiveModel
 from generation.kie.snapshot import TaskState
 from tests.conftest import (
     CREATE_TASK,
@@ -31,9 +32,15 @@ from tests.conftest import (
     VEO_GENERATE,
     VEO_RECORD,
     example,
+    picture_bytes,
 )
 
 MARKET, VEO = FAMILIES["market"], FAMILIES["veo"]
+VEO_4K, VEO_1080P = FAMILIES["veo-4k"], FAMILIES["veo-1080p"]
+# Families whose creations make a task, and cost money if they are repeated.
+CREATING = [family for family in FAMILIES.values() if family.own_id is None]
+GET_1080P = f"{KIE}/veo/get-1080p-video"
+SOURCE = {"taskId": "veo_task_source", "index": 1}
 CREDIT = f"{KIE}/chat/credit"
 KEY = "kie-key-that-nobody-may-see"
 
@@ -62,6 +69,11 @@ def kie_error(call, *arguments, **options):
         ("market_create_ok", CREATE_TASK, MARKET),
         ("market_create_ok_with_record_id", CREATE_TASK, MARKET),
         ("veo_create_ok", VEO_GENERATE, VEO),
+        ("veo_extend_create_ok", f"{KIE}/veo/extend", FAMILIES["veo-extend"]),
+        ("veo_4k_accepted", f"{KIE}/veo/get-4k-video", VEO_4K),
+        ("runway_create_ok", f"{KIE}/runway/generate", FAMILIES["runway"]),
+        ("runway_create_ok", f"{KIE}/runway/extend", FAMILIES["runway-extend"]),
+        ("runway_create_ok", f"{KIE}/aleph/generate", FAMILIES["aleph"]),
     ],
 )
 def test_an_accepted_creation_gives_its_task_id(kie, kie_client, name, url, family):
@@ -99,6 +111,25 @@ def test_a_task_is_asked_about_by_its_id(kie, kie_client):
 
     assert [call.request.params["taskId"] for call in kie.calls] == ["task-1", "task-2"]
     assert (market.state, veo.state) == (TaskState.RUNNING, TaskState.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "state"),
+    [
+        ("runway_record_success", "runway", TaskState.SUCCEEDED),
+        ("runway_record_fail", "runway-extend", TaskState.FAILED),
+        ("aleph_record_pending", "aleph", TaskState.RUNNING),
+        ("veo_record_extend_success", "veo-extend", TaskState.SUCCEEDED),
+        ("veo_record_generating", "veo-4k", TaskState.RUNNING),
+    ],
+)
+def test_each_family_is_asked_in_its_own_place(kie, kie_client, name, family, state):
+    kie.get(f"https://api.kie.ai{FAMILIES[family].status_path}", json=example(name))
+
+    snapshot = kie_client.fetch_task("task-1", family=FAMILIES[family])
+
+    assert snapshot.state is state
+    assert kie.calls[0].request.params == {"taskId": "task-1"}
 
 
 @pytest.mark.parametrize("name", ["upload_ok", "upload_ok_quickstart_shape"])
@@ -385,6 +416,117 @@ def test_a_balance_that_is_no_amount_is_unclear(kie, kie_client, balance):
     assert type(kie_error(kie_client.fetch_credits)) is KieUnclear
 
 
+# --- Veo in 4K and in 1080p -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("found", [None, [RESULT]])
+def test_a_4k_version_that_is_made_already_is_that_task(kie, kie_client, found):
+    data = {"taskId": "veo_4k_task", "resultUrls": found, "imageUrls": None}
+    kie.post(f"{KIE}/veo/get-4k-video", json={"code": 422, "msg": "4k is processing", "data": data})
+
+    assert kie_client.create_task(SOURCE, family=VEO_4K) == "veo_4k_task"
+
+
+def test_a_4k_version_that_cannot_be_made_is_refused(kie, kie_client):
+    refusal = {"code": 422, "msg": "record is null", "data": {"taskId": None}}
+    kie.post(f"{KIE}/veo/get-4k-video", json=refusal)
+
+    assert type(kie_error(kie_client.create_task, SOURCE, family=VEO_4K)) is KieRefused
+
+
+def test_a_task_under_the_id_of_the_one_it_was_made_from_is_unclear(kie, kie_client):
+    kie.post(f"{KIE}/veo/get-4k-video", json={"code": 200, "data": {"taskId": SOURCE["taskId"]}})
+
+    assert type(kie_error(kie_client.create_task, SOURCE, family=VEO_4K)) is KieUnclear
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("veo_1080p_processing_400", TaskState.RUNNING),
+        ("veo_1080p_ok", TaskState.SUCCEEDED),
+    ],
+)
+def test_to_ask_for_a_1080p_version_is_to_create_it(kie, kie_client, answer, state):
+    kie.get(GET_1080P, json=example(answer))
+
+    task_id = kie_client.create_task(SOURCE, family=VEO_1080P)
+    snapshot = kie_client.fetch_task(task_id, family=VEO_1080P)
+
+    assert snapshot.state is state
+    asked = {"taskId": "veo_task_source", "index": "1"}
+    assert [call.request.params for call in kie.calls] == [asked, asked]
+
+
+def test_a_1080p_version_that_kie_will_not_make_is_refused(kie, kie_client):
+    kie.get(GET_1080P, json={"code": 422, "msg": "record status is not success", "data": None})
+
+    error = kie_error(kie_client.create_task, SOURCE, family=VEO_1080P)
+
+    assert type(error) is KieRefused
+    assert (error.code, error.words) == (422, "record status is not success")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_silence"),
+    [
+        ({"body": requests.ReadTimeout("slow")}, True),
+        ({"body": requests.ConnectionError("reset")}, True),
+        ({"body": requests.ConnectTimeout("no answer")}, True),
+        ({"body": "<html>", "status": 502}, True),
+        ({"json": {"code": 429, "msg": "Rate limit exceeded"}}, False),
+        ({"json": {"code": 200, "data": None}}, False),
+        ({"json": {"code": 200, "data": {"resultUrl": ""}}}, False),
+    ],
+    ids=str,
+)
+def test_what_may_be_asked_for_twice_is_asked_for_again(kie, kie_client, answer, is_silence):
+    kie.get(GET_1080P, **answer)
+
+    error = kie_error(kie_client.create_task, SOURCE, family=VEO_1080P)
+
+    assert type(error) is KieNotSent
+    assert error.is_silence is is_silence
+    assert error.__cause__ is error.__context__ is None, "a context carries the request"
+
+
+@pytest.mark.parametrize("body", [{}, {"taskId": ""}, {"taskId": "a b"}], ids=str)
+def test_a_1080p_version_of_nothing_is_refused_without_asking(kie, kie_client, body):
+    assert type(kie_error(kie_client.create_task, body, family=VEO_1080P)) is KieRefused
+    assert len(kie.calls) == 0
+
+
+# --- All four outcomes, in every family -------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", CREATING, ids=lambda family: family.name)
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"json": {"code": 422, "msg": "Validation failed", "data": None}}, KieRefused),
+        ({"json": {"code": 402, "msg": "Credits insufficient"}}, KieRefused),
+        ({"body": "error code: 1010", "status": 403}, KieRefused),
+        ({"json": {"code": 429, "msg": "Rate limit exceeded"}}, KieNotSent),
+        ({"json": {"code": 455, "msg": "maintenance"}}, KieNotSent),
+        ({"body": requests.ConnectTimeout("no answer")}, KieNotSent),
+        ({"body": requests.ReadTimeout("slow")}, KieUnclear),
+        ({"body": requests.ConnectionError("reset")}, KieUnclear),
+        ({"body": "<html>", "status": 502}, KieUnclear),
+        ({"json": {"code": 200, "data": {"taskId": None}}}, KieUnclear),
+        ({"json": {"code": 500, "data": {"taskId": "task-1"}}}, KieUnclear),
+    ],
+    ids=str,
+)
+def test_every_family_knows_afterwards_what_became_of_a_creation(
+    kie, kie_client, family, answer, kind
+):
+    kie.post(f"https://api.kie.ai{family.create_path}", **answer)
+
+    error = kie_error(kie_client.create_task, SOURCE | {"prompt": "a red kite"}, family=family)
+
+    assert type(error) is kind
+
+
 # --- The key --------------------------------------------------------------------------------
 
 
@@ -610,6 +752,27 @@ def test_an_answer_that_comes_drop_by_drop_is_not_waited_for(serve, monkeypatch,
     assert took < 2
 
 
+def test_a_file_may_take_longer_than_a_connection(serve, monkeypatch):
+    file = b"x" * 12_000_000
+
+    def read_slowly(connection):
+        left = len(file) - 100_000
+        while left > 0 and (piece := connection.recv(200_000)):
+            left -= len(piece)
+            time.sleep(0.02)
+        answer_with(json.dumps(example("upload_ok")).encode())(connection)
+
+    # So long urllib3 lets a single block of a body take: in one piece it would not be gone by then.
+    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.5)
+    client = client_of(serve(read_slowly).url)
+    started = time.monotonic()
+
+    address = client.upload(io.BytesIO(file), name="5f0c.mp4", media_type="video/mp4")
+
+    assert time.monotonic() - started > 0.5
+    assert address == example("upload_ok")["data"]["downloadUrl"]
+
+
 def assert_never_sent(error):
     assert type(error) is KieNotSent
     assert error.retry_after is None
@@ -762,3 +925,85 @@ def test_a_fresh_link_that_is_no_address_is_none(kie, kie_client, data):
 
     with pytest.raises(KieUnclear):
         kie_client.fetch_download_url(RESULT)
+
+
+# --- The live catalogue ---------------------------------------------------------------------
+
+MODEL = "kling/v2-1-master-text-to-video"
+
+
+def test_the_live_catalogue_is_read_as_documented(kie, kie_client):
+    kie.get(f"{KIE}/models", json=example("models_list_ok"))
+
+    listed = kie_client.fetch_models()
+
+    assert listed.total == 1
+    assert listed.models == (
+        LiveModel(
+            model=MODEL,
+            title="Kling 2.1 Master",
+            provider="Kling",
+            task_types=("Text to Video",),
+            description="",
+            pricing="A 5-second video costs 160 credits (0.80 USD)",
+        ),
+    )
+
+
+def test_a_model_is_asked_about_with_its_slash_as_it_is(kie, kie_client):
+    openapi = {"openapi": "3.0.1", "paths": {"/api/v1/jobs/createTask": {"post": {}}}}
+    point = {"start": "2026-09-21T13:20:00Z", "end": "2026-09-21T13:30:00Z", "successRate": 98.5}
+    for aspect, data in (
+        ("schema", {"model": MODEL, "openapi": openapi}),
+        ("price", {"model": MODEL, "pricingDesc": "160 credits"}),
+        ("success-rate", {"model": MODEL, "points": [point | {"isNormal": True}]}),
+    ):
+        kie.get(f"{KIE}/models/{MODEL}/{aspect}", json={"code": 200, "data": data})
+
+    schema = kie_client.fetch_model_schema(MODEL)
+    price = kie_client.fetch_model_price(MODEL)
+    rate = kie_client.fetch_success_rate(MODEL)
+
+    assert (schema.openapi, price.pricing) == (openapi, "160 credits")
+    assert [(x.success_rate, x.error_rate, x.is_normal) for x in rate.points] == [
+        (98.5, None, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "model", ["", "../chat/credit", "a//b", "a/../b", "a?b", "a#b", "a b", "ä", "x" * 200, "/a"]
+)
+def test_what_is_no_id_of_a_model_is_not_asked_about(kie, kie_client, model):
+    for ask in (
+        kie_client.fetch_model_schema,
+        kie_client.fetch_model_price,
+        kie_client.fetch_success_rate,
+    ):
+        assert type(kie_error(ask, model)) is KieRefused
+    assert len(kie.calls) == 0
+
+
+def test_too_many_questions_to_the_catalogue_may_be_asked_later(kie, kie_client):
+    kie.get(f"{KIE}/models", json=example("error_rate_limited_429"))
+
+    assert type(kie_error(kie_client.fetch_models)) is KieNotSent
+
+
+class Watched(io.BytesIO):
+    """A file that remembers how much of it was wanted at once."""
+
+    most = 0
+
+    def read(self, size=-1):
+        chunk = super().read(size)
+        self.most = max(self.most, len(chunk))
+        return chunk
+
+
+def test_a_large_file_is_handed_over_piece_by_piece(sandbox):
+    file = Watched(picture_bytes() + b"\0" * 8_000_000)
+
+    address = KieClient.from_settings().upload(file, name="large.png", media_type="image/png")
+
+    assert requests.get(address, timeout=10).headers["Content-Length"] == str(len(file.getvalue()))
+    assert file.most < 1_000_000

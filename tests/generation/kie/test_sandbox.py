@@ -449,6 +449,10 @@ def test_download_links_are_for_files_of_kie_only(sandbox, caller):
         ({"resolution": "4k", "duration": -1}, (1920, 1080), 5),
         ({"aspect_ratio": "1:0", "resolution": [], "duration": {}}, (1280, 720), 5),
         ({"aspect_ratio": "Auto", "duration": "nan"}, (1280, 720), 5),
+        ({"extend_times": "6", "mode": "pro"}, (1920, 1080), 6),
+        ({"num_frames": 80, "resolution": "580p"}, (1032, 580), 5),
+        ({"num_frames": 96, "frames_per_second": 24, "output_resolution": "720"}, (1280, 720), 4),
+        ({"num_frames": 80, "frames_per_second": "0"}, (1280, 720), 5),
     ],
 )
 def test_a_clip_has_the_size_and_length_that_were_asked_for(asked, size, seconds):

@@ -67,9 +67,16 @@ function choose(event, row) {
   select.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+// Beside the list a click closes it; a text that is selected out of the filter does not.
+let pressed = null;
+document.addEventListener("pointerdown", ({ target }) => {
+  pressed = target;
+});
+
 document.addEventListener("click", (event) => {
   const { target } = event;
-  if (target === dialog || target.closest("#services [data-close]")) dialog.close();
+  const isBeside = dialog && target === dialog && pressed === dialog;
+  if (isBeside || target.closest("#services [data-close]")) dialog.close();
   const picker = target.closest(".picker");
   if (!picker || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const tab = target.closest(".purposes a");

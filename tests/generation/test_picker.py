@@ -107,6 +107,12 @@ def test_only_what_is_offered_to_this_person_is_listed(alice_client):
     assert possible_in(tab)[0] == HAILUO
 
 
+def test_where_nothing_is_offered_the_list_says_so(alice_client):
+    Offer.objects.bulk_create(Offer(provider=key, is_offered=False) for key in PROVIDERS)
+
+    assert "No service is offered to you" in compare(alice_client).content.decode()
+
+
 def test_what_cannot_take_the_files_comes_last_with_the_reason(alice_client, alice):
     file = kept_input(alice)
 

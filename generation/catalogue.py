@@ -80,6 +80,9 @@ class Mode:
     def slots(self) -> tuple[Slot, ...]:
         return slots_in(self.input)
 
+    def setting(self, name: str) -> Setting | None:
+        return next((setting for setting in self.settings if setting.name == name), None)
+
     def slot(self, name: str) -> Slot | None:
         return next((slot for slot in self.slots if slot.name == name), None)
 
@@ -345,9 +348,14 @@ def offered() -> list[Provider]:
     ]
 
 
-def for_purpose(provider: Provider, purpose: str) -> Provider:
-    """The same model for another purpose; else the first one offered for it, else this one."""
-    return likeliest(provider, [p for p in offered() if p.mode_of_type(purpose)])
+def for_purpose(provider: Provider, purpose: str, filled: Collection[str] = ()) -> Provider:
+    """The same model for another purpose; else the first one offered for it, else this one.
+
+    Preferably one that takes files in these slots.
+    """
+    choices = [p for p in offered() if p.mode_of_type(purpose) and not p.continues]
+    fitting = [p for p in choices if p.mode_for(filled)]
+    return likeliest(provider, fitting or choices)
 
 
 def taking(provider: Provider, filled: Collection[str]) -> Provider:

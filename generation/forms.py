@@ -89,6 +89,7 @@ class GenerateForm(forms.Form):
         provider: Provider,
         parent: Video | None = None,
         kept: Mapping[str, Sequence[InputFile]] | None = None,
+        lost: Mapping[str, str] | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
         own = {"idempotency_key": uuid4(), "provider": provider.key, "settings_of": provider.key}
@@ -96,6 +97,9 @@ class GenerateForm(forms.Form):
         self.user, self.chosen, self.earlier = user, provider, parent
         # The files that stand in each slot, in this form or from an earlier try.
         self.kept = {name: list(given) for name, given in (kept or {}).items() if given}
+        # For each slot in which a file stood that is gone, why: without it another video would
+        # be made, and charged.
+        self.lost = lost or {}
         self.notes: tuple[str, ...] = ()
         self.request: GenerationRequest | None = None
         self.fields["provider"] = _provider_field(parent, provider)
@@ -271,6 +275,8 @@ class GenerateForm(forms.Form):
             self.add_error(None, "This form was damaged on its way. Please send it again.")
             self.use_new_key()
         self._refuse_foreign_settings()
+        for name, why in self.lost.items():
+            self.add_error(name if name in self.fields else None, why)
         self._take_files()
         if not self.mode.varies and cleaned.get("variations", 1) > 1:
             self.add_error(None, f"{self.chosen.label} makes the same each time: one is enough.")
@@ -326,9 +332,11 @@ class GenerateForm(forms.Form):
                     user=self.user,
                     name=upload.name or "",
                 )
-                self.kept.setdefault(slot.name, []).append(file)
             except InputRefused as refused:
                 self.add_error(slot.name, str(refused))
+                continue
+            if file not in self.kept.setdefault(slot.name, []):
+                self.kept[slot.name].append(file)
 
     def use_new_key(self) -> None:
         """Have the form, when it is sent again, stand for another click."""
@@ -340,19 +348,25 @@ class GenerateForm(forms.Form):
 
 
 def kept_in(data: QueryDict, *, user: User) -> tuple[dict[str, list[InputFile]], dict[str, str]]:
-    """The files that stand in a form's slots already; and for each slot with one that is gone, why.
-
-    A lost file is said: without it another video would be made, and charged.
-    """
+    """The files that stand in a form's slots already; for each slot with one that is gone, why."""
     kept, lost = {}, {}
     for name in _ALL_SLOTS:
-        ids = [text for text in data.getlist(f"{KEPT}{name}") if text]
+        ids = [*dict.fromkeys(text for text in data.getlist(f"{KEPT}{name}") if text)]
         try:
             if ids:
                 kept[name] = inputs_of(user, ids)
         except InputRefused as refused:
             lost[name] = str(refused)
+            if rest := [file for each in ids for file in _still_here(user, each)]:
+                kept[name] = rest
     return kept, lost
+
+
+def _still_here(user: User, file_id: str) -> list[InputFile]:
+    try:
+        return inputs_of(user, [file_id])
+    except InputRefused:
+        return []
 
 
 def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFile]]]:
@@ -369,8 +383,7 @@ def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFi
 
 def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
     """The settings among a form's fields; boxes that are not ticked, and rows, are put together."""
-    settings = {s.name: s for m in (PROVIDERS.values()) for e in m.modes for s in e.settings}
-    chosen = {name: value for name, value in values.items() if name in settings}
+    chosen = {name: value for name, value in values.items() if name in _ALL_SETTINGS}
     for setting in mode.settings if mode else ():
         if setting.kind == "boolean" and isinstance(values.get(setting.name), str | None):
             # A browser does not send a box that is not ticked.
@@ -387,10 +400,10 @@ def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
 
 
 def _provider_field(parent: Video | None, chosen: Provider) -> forms.ChoiceField:
-    choices = [(p.key, p.label) for _, group in _grouped(parent, chosen) for p in group]
     return forms.ChoiceField(
         label="Service",
-        choices=choices,
+        # Only what is sent is held against them, and only the whole page shows them.
+        choices=lambda: [(p.key, p.label) for _, group in _grouped(parent, chosen) for p in group],
         error_messages={
             "invalid_choice": "This service is not offered here. Please choose another one.",
             "required": "Please choose a service.",

@@ -13,7 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 from gallery.models import InputFile, Video
 from generation.catalogue import PROVIDERS, Provider, offered, slot_named, taking
 from generation.going_on import clip_slot, service_for
-from generation.inputs import InputRefused, keep_frame, keep_input, keep_video
+from generation.inputs import (
+    InputRefused,
+    keep_frame,
+    keep_input,
+    keep_video,
+    refuse_what_does_not_fit,
+)
 from generation.schema import Slot
 from videostudio.http import StudioRequest
 
@@ -39,7 +45,7 @@ def hand_in(request: StudioRequest) -> HttpResponse:
                 )
             )
         except InputRefused as refused:
-            return HttpResponse(str(refused), status=422, content_type="text/plain")
+            return _why_not(refused)
     return _tiles(request, slot, files)
 
 
@@ -54,9 +60,13 @@ def library(request: StudioRequest) -> HttpResponse:
 
 @require_safe
 def tile(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
-    """One earlier file as it stands in a slot of the form."""
+    """One earlier file as it stands in a slot of the form; 422 says why it cannot."""
     slot = _slot(request.GET.get("slot", ""), request.GET.get("provider", ""))
     entry = get_object_or_404(InputFile.objects.for_user(request.user), pk=pk, kind=slot.kind)
+    try:
+        refuse_what_does_not_fit(slot, entry)
+    except InputRefused as refused:
+        return _why_not(refused)
     return _tiles(request, slot, [entry])
 
 
@@ -113,6 +123,10 @@ def _form_with(slot: str, file: InputFile, video: Video, chosen: Provider) -> Ht
 def _refused(request: StudioRequest, video: Video, why: str) -> HttpResponse:
     messages.error(request, why)
     return redirect(video)
+
+
+def _why_not(refused: InputRefused) -> HttpResponse:
+    return HttpResponse(str(refused), status=422, content_type="text/plain")
 
 
 def _slot(name: str, provider: str) -> Slot:

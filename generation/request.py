@@ -127,6 +127,11 @@ class GenerationRequest:
         return self.mode.price(self.fields, self.inputs)
 
     @property
+    def file_bytes(self) -> int:
+        """How much has to be handed to KIE.AI before it can be asked."""
+        return sum(file.size or 0 for given in self.files.values() for file in given)
+
+    @property
     def digest(self) -> str:
         """Equal for equal requests: what one idempotency key may stand for."""
         given = {name: [file.digest for file in files] for name, files in self.files.items()}

@@ -62,6 +62,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
         provider=_chosen(request.POST),
         parent=_earlier(request, request.POST),
         kept=kept,
+        lost=lost,
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
@@ -69,9 +70,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
         unsent = form.unsent()
         unsent.notes += tuple(lost.values())
         return _show(request, unsent)
-    for name, why in lost.items():
-        form.add_error(name if name in form.fields else None, why)
-    if not is_valid or lost or form.request is None:
+    if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:
         submission = submit_videos(
@@ -89,6 +88,8 @@ def _submit(request: StudioRequest) -> HttpResponse:
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
     tasks.nudge_balance()
+    if any(video.stage == Video.Stage.QUEUED for video in submission.videos):
+        tasks.nudge(tasks.send_queued_videos)
     if submission.is_under_way:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.
@@ -136,7 +137,7 @@ def _form_to_show(request: StudioRequest) -> GenerateForm:
     parent = _earlier(request, typed) or (video and _line_of(video))
     provider = _chosen(typed)
     if kind := typed.get("kind"):
-        provider = for_purpose(provider, kind)
+        provider = for_purpose(provider, kind, kept.keys())
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
         provider = taking(provider, kept.keys())

@@ -216,6 +216,13 @@ class GenerateForm(forms.Form):
         return "What happens next?" if goes_on else "A red fox in the snow at dusk …"
 
     @property
+    def objection(self) -> str:
+        """Why the chosen service cannot take up the earlier video; "" when it can."""
+        if not self.mode.source_field:
+            return ""
+        return objection_to_going_on(self.earlier, self.chosen)
+
+    @property
     def taken_up(self) -> str:
         """What is done with the earlier video, in words that its name can follow."""
         words = {"extend": "Goes on from", "upscale": "The same, larger:"}
@@ -255,8 +262,6 @@ class GenerateForm(forms.Form):
     @property
     def conflict(self) -> str:
         """What does not go together among the settings as they stand; "" when all is well."""
-        if self.mode.source_field and (why := objection_to_going_on(self.earlier, self.chosen)):
-            return why
         return conflict_in(self._values, mode=self.mode)
 
     @property

@@ -516,6 +516,28 @@ def test_an_address_with_nonsense_in_it_shows_the_form_all_the_same(alice_client
     assert alice_client.get("/generate/", query).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("provider", "facts", "words"),
+    [
+        ("kie-veo3-fast", {"seed": "5"}, 'value="5"'),
+        ("kie-veo3-fast", {"watermark": "half a w"}, 'value="half a w"'),
+        ("kie-kling-3-0-text2vid", {"shots-0-prompt": "It rains and"}, ">It rains and<"),
+        ("kie-kling-3-0-text2vid", {"shots-1-duration": "3"}, 'value="3"'),
+        ("kie-gemini-omni-text2vid", {"audio_ids": "a\nb\nc\nd"}, "a\nb\nc\nd"),
+    ],
+)
+def test_what_is_half_written_outlives_a_file_that_comes(
+    alice_client, alice, provider, facts, words
+):
+    entry = kept_input(alice)
+
+    part = settings_part(
+        alice_client, provider=provider, settings_of=provider, kept_image=str(entry.pk), **facts
+    )
+
+    assert words in part
+
+
 # --- The price ------------------------------------------------------------------------------
 
 

@@ -221,6 +221,12 @@ FAILURES: Mapping[str, Failure] = {
         icon="unlink",
         is_unsent=True,
     ),
+    "made_before": Failure(
+        title="Made already",
+        sentence="KIE.AI has made this version before. It is in your gallery, or in your trash.",
+        steps=(DETAILS,),
+        icon="film",
+    ),
     "operator": Failure(
         title="Ended by an operator",
         sentence="An operator has marked this video as failed. Please try again.",

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import ceil
 from statistics import quantiles
 from typing import Any, ClassVar, Self
@@ -519,6 +520,28 @@ class Video(models.Model):
     def kept_until(self) -> datetime | None:
         """So long KIE.AI keeps what it has made, and saving is tried again."""
         return self.succeeded_at + KEPT_BY_KIE_FOR if self.succeeded_at else None
+
+    @property
+    def is_past_kie(self) -> bool:
+        """Is it so old that KIE.AI has forgotten its task?"""
+        return (self.succeeded_at or self.created_at) + KEPT_BY_KIE_FOR < now()
+
+    @property
+    def was_made(self) -> bool:
+        """Was it made, or will it be, as far as anybody knows? So there is no trying again."""
+        is_lost = self.is_completed and not self.file and not self.next_archive_at
+        return not self.is_failed and self.stage != Stage.UNCONFIRMED and not is_lost
+
+    @cached_property
+    def made_into(self) -> Collection[tuple[str, bool]]:
+        """The models that have made something of it or are about to, and: is that kept?"""
+        if self._state.adding:
+            return set()
+        children = Video.objects.filter(parent=self.pk).exclude(status=Status.FAILED)
+        return {
+            (model, deleted_at is None)
+            for model, deleted_at in children.values_list("model", "deleted_at")
+        }
 
     @property
     def is_perhaps_charged(self) -> bool:

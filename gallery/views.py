@@ -19,6 +19,9 @@ from videostudio.http import StudioRequest
 from videostudio.models import User
 
 PAGE_SIZE = 24
+# So far back a video's page shows what it was made from, and so many of what was made from it.
+GENERATIONS, MOST_CHILDREN = 4, 12
+ANCESTORS = "__".join(["parent"] * GENERATIONS)
 # A page that slept through more than this is told in several answers.
 MOST_CHANGED = 100
 # A page asks this often whether all is well; the processes remember the answer for a moment.
@@ -123,16 +126,34 @@ def _read_version(text: str, *, latest: int) -> int | None:
 
 @require_safe
 def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
-    """One video: player, settings, history, actions."""
-    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    """One video: player, settings, history, actions, what it came from and what came of it."""
+    line = Video.objects.for_user(request.user).select_related(ANCESTORS)
+    video = get_object_or_404(line, pk=pk)
+    children = Video.objects.for_user(request.user).filter(parent=video).newest_first()
+    newest = list(children[: MOST_CHILDREN + 1])
     context = {
         "video": video,
+        "ancestors": _ancestors(video),
+        "children": newest[:MOST_CHILDREN],
+        "has_more_children": len(newest) > MOST_CHILDREN,
         "events": video.events.exclude(what=RAW_ANSWER),
         "results": video.results.all(),
         "now": now(),
         "refresh_seconds": settings.GALLERY_REFRESH_SECONDS,
     }
     return render(request, "gallery/detail.html", context)
+
+
+def _ancestors(video: Video) -> list[Video]:
+    """What it was made from, and that in turn, the first one first; one's own only."""
+    found: list[Video] = []
+    youngest = video
+    for _ in range(GENERATIONS):
+        if youngest.parent is None or youngest.parent.user_id != video.user_id:
+            break
+        youngest = youngest.parent
+        found.insert(0, youngest)
+    return found
 
 
 @require_POST

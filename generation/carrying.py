@@ -86,6 +86,11 @@ def _amount(setting: Setting, value: Any) -> float | None:
     """How much of it that is: seconds or lines; None for what is no amount."""
     if setting.name not in {"duration", "resolution", "extend_seconds"}:
         return None
+    return number_in(value)
+
+
+def number_in(value: Any) -> float | None:
+    """The seconds, or the lines of a picture, that this value stands for; None for neither."""
     text = str(value).lower()
     if text in LINES:
         return LINES[text]

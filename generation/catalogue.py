@@ -62,6 +62,10 @@ class Mode:
     surcharge: Surcharge | None = None
     # The models whose tasks it goes on from; empty when it needs no earlier task.
     continues: tuple[str, ...] = ()
+    # The models that rule it out, once they have made something of the same task.
+    not_after: tuple[str, ...] = ()
+    # What it makes every video into: "1080p", "4K"; "" where that is not always the same.
+    resolution: str = ""
 
     @property
     def fields(self) -> Mapping[str, Schema]:
@@ -101,6 +105,11 @@ class Mode:
         """In characters; 0 when it takes none."""
         longest: int = self.fields.get("prompt", {}).get("maxLength", 0)
         return longest
+
+    @property
+    def varies(self) -> bool:
+        """Is it another video each time that it is asked for in the same way?"""
+        return self.generation_type != "upscale"
 
     @cached_property
     def source_field(self) -> str:
@@ -273,6 +282,13 @@ class Provider:
         satisfied = (mode for mode in taking if mode.is_satisfied_by(filled))
         return next(satisfied, None) or next(iter(taking), None)
 
+    @property
+    def mark(self) -> str:
+        """What its videos are, in a word, beside others: "Extended", "4K"; "" for all the rest."""
+        if self.purpose == "upscale":
+            return self.modes[0].resolution or "Enlarged"
+        return "Extended" if self.purpose == "extend" else ""
+
     def mode_of_type(self, generation_type: str) -> Mode | None:
         same = (mode for mode in self.modes if mode.generation_type == generation_type)
         return next(same, None)
@@ -339,15 +355,16 @@ def for_purpose(provider: Provider, purpose: str, filled: Collection[str] = ()) 
     """
     choices = [p for p in offered() if p.mode_of_type(purpose) and not p.continues]
     fitting = [p for p in choices if p.mode_for(filled)]
-    return _likeliest(provider, fitting or choices)
+    return likeliest(provider, fitting or choices)
 
 
 def taking(provider: Provider, filled: Collection[str]) -> Provider:
     """The same model in a choice that takes files in these slots; else the first that does."""
-    return _likeliest(provider, [p for p in offered() if p.mode_for(filled) and not p.continues])
+    return likeliest(provider, [p for p in offered() if p.mode_for(filled) and not p.continues])
 
 
-def _likeliest(provider: Provider, choices: Sequence[Provider]) -> Provider:
+def likeliest(provider: Provider, choices: Sequence[Provider]) -> Provider:
+    """Of these the one most like it: the same model, else of the same maker; itself for none."""
     for alike in (
         lambda p: p.key == provider.key,
         lambda p: p.label == provider.label,
@@ -461,6 +478,8 @@ def _mode(entry: Mapping[str, Any], *, fields: Mapping[str, Schema], prices_as_o
         if surcharge
         else None,
         continues=tuple(entry.get("continues", ())),
+        not_after=tuple(entry.get("not_after", ())),
+        resolution=entry.get("resolution", ""),
     )
     unnamed = [setting.field for setting in mode.settings if "x-label" not in setting.schema]
     if unnamed or any({"x-name", "x-label"} - slot.schema.keys() for slot in mode.slots):

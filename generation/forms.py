@@ -20,11 +20,13 @@ from generation.fields import field_for, file_field_for
 from generation.inputs import InputRefused, input_again, inputs_of, keep_input
 from generation.prices import Price
 from generation.request import (
+    MOST_VARIATIONS,
     GenerationRequest,
     InvalidRequest,
     can_go_on_from,
     conflict_in,
     inputs_in,
+    objection_to_going_on,
 )
 from generation.schema import Setting, Slot
 from videostudio.models import User
@@ -63,6 +65,16 @@ class GenerateForm(forms.Form):
     )
     # The earlier video that this one goes on from, or was made after.
     parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    variations = forms.TypedChoiceField(
+        label="How many",
+        required=False,
+        choices=[(number, str(number)) for number in range(1, MOST_VARIATIONS + 1)],
+        coerce=int,
+        empty_value=1,  # type: ignore[arg-type]  # as coerce makes it
+        initial=1,
+        widget=forms.RadioSelect,
+        error_messages={"invalid_choice": f"At most {MOST_VARIATIONS} at once, please."},
+    )
     # For which service the settings below were shown: without JavaScript they lag behind.
     settings_of = forms.CharField(required=False, widget=forms.HiddenInput)
     # One click is charged once: this stands for this click, also when it arrives twice.
@@ -90,13 +102,15 @@ class GenerateForm(forms.Form):
         self.lost = lost or {}
         self.notes: tuple[str, ...] = ()
         self.request: GenerationRequest | None = None
-        self.fields["provider"] = _provider_field(parent)
+        self.fields["provider"] = _provider_field(parent, provider)
         self.initial["parent"] = str(parent.pk) if parent else ""
         for slot in self._shown_slots:
             self.fields[slot.name] = file_field_for(slot)
         for setting in self.mode.settings:
             self.fields[setting.name] = field_for(setting)
         self.fields["prompt"].widget.attrs["data-longest"] = self.mode.longest_prompt
+        if any(setting.name == "seed" for setting in self.mode.settings):
+            self.fields["variations"].help_text = "With a seed, each one gets the next seed."
 
     @classmethod
     def holding(
@@ -119,7 +133,7 @@ class GenerateForm(forms.Form):
         changed = before_mode if before and before.key != provider.key else None
         carried = carry(chosen, to=form.mode, before=changed)
         form.notes = carried.notes
-        words = {"prompt": values["prompt"]} if "prompt" in values else {}
+        words = {name: values[name] for name in ("prompt", "variations") if name in values}
         written = _as_written(values, form.mode) if before is provider else {}
         form.initial = {**form.initial, **words, **carried.values, **written}
         return form
@@ -183,7 +197,25 @@ class GenerateForm(forms.Form):
     @property
     def services(self) -> list[tuple[str, list[Provider]]]:
         """The services that can be chosen now, by purpose and maker."""
-        return _grouped(self.earlier)
+        return _grouped(self.earlier, self.chosen)
+
+    @property
+    def placeholder(self) -> str:
+        goes_on = self.earlier and self.mode.generation_type in {"extend", "img2vid"}
+        return "What happens next?" if goes_on else "A red fox in the snow at dusk …"
+
+    @property
+    def taken_up(self) -> str:
+        """What is done with the earlier video, in words that its name can follow."""
+        words = {"extend": "Goes on from", "upscale": "The same, larger:"}
+        return words.get(self.mode.generation_type, "Made from")
+
+    @property
+    def number(self) -> int:
+        """How many videos the form as it stands would make."""
+        chosen = str(self["variations"].value() or 1)
+        is_possible = self.mode.varies and chosen in map(str, range(1, MOST_VARIATIONS + 1))
+        return int(chosen) if is_possible else 1
 
     @property
     def prices_as_of(self) -> date:
@@ -193,7 +225,8 @@ class GenerateForm(forms.Form):
     @property
     def price(self) -> Price | None:
         """What the form as it stands would cost; None where the price list is silent."""
-        return self.mode.price(self._fields, inputs_in(self.kept, parent=self.earlier))
+        price = self.mode.price(self._fields, inputs_in(self.kept, parent=self.earlier))
+        return price and price.times(self.number)
 
     @property
     def price_awaits(self) -> str:
@@ -204,6 +237,8 @@ class GenerateForm(forms.Form):
     @property
     def conflict(self) -> str:
         """What does not go together among the settings as they stand; "" when all is well."""
+        if self.mode.source_field and (why := objection_to_going_on(self.earlier, self.chosen)):
+            return why
         return conflict_in(self._values, mode=self.mode)
 
     @property
@@ -244,6 +279,8 @@ class GenerateForm(forms.Form):
         for name, why in self.lost.items():
             self.add_error(name if name in self.fields else None, why)
         self._take_files()
+        if not self.mode.varies and cleaned.get("variations", 1) > 1:
+            self.add_error(None, f"{self.chosen.label} makes the same each time: one is enough.")
         if not self.errors:
             self._make_request(cleaned)
         return cleaned
@@ -375,11 +412,11 @@ def _as_written(values: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {name: text for name, text in written.items() if text not in (None, "", [])}
 
 
-def _provider_field(parent: Video | None) -> forms.ChoiceField:
+def _provider_field(parent: Video | None, chosen: Provider) -> forms.ChoiceField:
     return forms.ChoiceField(
         label="Service",
         # Only what is sent is held against them, and only the whole page shows them.
-        choices=lambda: [(p.key, p.label) for _, group in _grouped(parent) for p in group],
+        choices=lambda: [(p.key, p.label) for _, group in _grouped(parent, chosen) for p in group],
         error_messages={
             "invalid_choice": "This service is not offered here. Please choose another one.",
             "required": "Please choose a service.",
@@ -387,14 +424,16 @@ def _provider_field(parent: Video | None) -> forms.ChoiceField:
     )
 
 
-def _grouped(parent: Video | None) -> list[tuple[str, list[Provider]]]:
+def _grouped(parent: Video | None, chosen: Provider) -> list[tuple[str, list[Provider]]]:
     groups: dict[str, list[Provider]] = {}
     for purpose in PURPOSES:
         for provider in offered():
             if provider.purpose != purpose:
                 continue
-            # What goes on from an earlier video is offered for that video only.
-            if provider.continues and not can_go_on_from(parent, provider.modes[0]):
+            # What goes on from an earlier video is offered for that video only; but what was
+            # chosen stays, for the page has to say why it cannot be.
+            is_chosen = provider.key == chosen.key
+            if provider.continues and not (is_chosen or can_go_on_from(parent, provider)):
                 continue
             groups.setdefault(f"{PURPOSES[purpose]} · {provider.maker}", []).append(provider)
     return list(groups.items())

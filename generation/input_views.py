@@ -4,14 +4,15 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import InputFile, Video
-from generation.catalogue import PROVIDERS, for_purpose, offered, slot_named, taking
+from generation.catalogue import PROVIDERS, Provider, offered, slot_named, taking
+from generation.going_on import clip_slot, service_for
 from generation.inputs import (
     InputRefused,
     keep_frame,
@@ -22,6 +23,7 @@ from generation.inputs import (
 from generation.schema import Slot
 from videostudio.http import StudioRequest
 
+NOT_TAKEN = "No service that is offered here takes this video for that."
 LIBRARY_PAGE = 60
 MOST_AT_ONCE = 30
 
@@ -78,34 +80,43 @@ def forget(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def use_frame(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     """The form with one frame of this video as its picture: the last one, or that at `at`."""
-    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    video = get_object_or_404(Video.objects.for_user(request.user).kept(), pk=pk)
+    moment = request.POST.get("at", "").strip()
     try:
-        seconds = float(request.POST["at"]) if "at" in request.POST else None
-        frame = keep_frame(video, seconds=seconds)
+        frame = keep_frame(video, seconds=float(moment) if moment else None)
     except ValueError:
         raise Http404("There is no such moment.") from None
     except InputRefused as refused:
         return _refused(request, video, str(refused))
-    return _form_with("image", frame, video)
+    chosen = taking(PROVIDERS.get(video.provider) or offered()[0], {"image"})
+    return _form_with("image", frame, video, chosen)
 
 
 @require_POST
 def use_video(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
-    """The form with this video as its clip."""
-    video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
+    """The form with this video as its clip, for the service or the kind of video that is named."""
+    video = get_object_or_404(Video.objects.for_user(request.user).kept(), pk=pk)
+    found = _service_for(video, request.POST)
+    if found is None:
+        return _refused(request, video, NOT_TAKEN)
+    chosen, slot = found
     try:
         clip = keep_video(video)
     except InputRefused as refused:
         return _refused(request, video, str(refused))
-    return _form_with("video", clip, video, kind=request.POST.get("kind", ""))
+    return _form_with(slot.name, clip, video, chosen)
 
 
-def _form_with(slot: str, file: InputFile, video: Video, *, kind: str = "") -> HttpResponse:
-    """To the form of a service that takes this file, the one the video was made with if it does."""
-    choices = offered()
-    chosen = PROVIDERS.get(video.provider) or choices[0]
-    provider = for_purpose(chosen, kind, {slot}) if kind else taking(chosen, {slot})
-    query = {f"kept_{slot}": str(file.pk), "provider": provider.key, "parent": str(video.pk)}
+def _service_for(video: Video, asked: QueryDict) -> tuple[Provider, Slot] | None:
+    if key := asked.get("provider"):
+        named = (p for p in offered() if p.key == key and not p.continues)
+        slots = ((p, clip_slot(mode)) for p in named for mode in p.modes)
+        return next(((p, slot) for p, slot in slots if slot), None)
+    return service_for(video, asked.get("kind", "vid2vid"))
+
+
+def _form_with(slot: str, file: InputFile, video: Video, chosen: Provider) -> HttpResponse:
+    query: dict[str, Any] = {f"kept_{slot}": file.pk, "provider": chosen.key, "parent": video.pk}
     return redirect(f"{reverse('generation:generate')}?{urlencode(query)}")
 
 

@@ -17,7 +17,7 @@ from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
 from generation.callbacks import names_video, video_in
-from generation.catalogue import mode_of
+from generation.catalogue import PROVIDERS, mode_of
 from generation.kie import snapshot as said
 from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
@@ -161,22 +161,43 @@ def _video_waiting_for(request: TaskRequest, *, user: User) -> Video | None:
         .filter(task_id="")
         .filter(Q(stage=Stage.UNCONFIRMED) | Q(status=Status.FAILED))
     )
-    prompt = _prompt(request)
-    if not prompt:
+    if not _prompt(request) and not _task_taken_up(request):
         # Nothing by which one could be told from another.
         return None
-    return next((v for v in waiting.filter(model=request.model) if _same(v.prompt, prompt)), None)
+    alike = waiting.filter(model=request.model).select_related("parent")
+    return next((video for video in alike if _says_the_same(video, request)), None)
 
 
 def _is_task_of(video: Video, request: TaskRequest) -> bool:
     """Was this request sent for this video? Its callback address proves it, else its content."""
     if video_in(request.call_back_url):
         return names_video(request.call_back_url, video.pk)
-    return request.model in {"", video.model} and _same(video.prompt, _prompt(request))
+    return request.model in {"", video.model} and _says_the_same(video, request)
 
 
-def _same(ours: str, theirs: str) -> bool:
-    return ours.split() == theirs.split()
+def _says_the_same(video: Video, request: TaskRequest) -> bool:
+    """The same words, and the same earlier task that is taken up, if any."""
+    taken_up = _task_taken_up(request)
+    if taken_up and (video.parent is None or video.parent.task_id != taken_up):
+        return False
+    provider = PROVIDERS.get(video.provider)
+    mode = provider.mode_of_type(video.generation_type) if provider else None
+    sent = video.prompt if mode is None or mode.takes_prompt else ""
+    return sent.split() == _prompt(request).split()
+
+
+def _task_taken_up(request: TaskRequest) -> str:
+    """The earlier task that this one goes on from; "" for none."""
+    return said.task_id(request.fields.get("taskId") or request.fields.get("task_id"))
+
+
+def _video_taken_up(request: TaskRequest, *, user: User) -> Video | None:
+    """This person's video of that task. Raises NotRecovered when it is another's."""
+    taken_up = _task_taken_up(request)
+    video = Video.objects.filter(task_id=taken_up).first() if taken_up else None
+    if video and video.user_id != user.pk:
+        raise NotRecovered(UNKNOWN)
+    return video
 
 
 def _attach(video: Video, task_id: str, snapshot: TaskSnapshot, *, by: str) -> None:
@@ -196,12 +217,14 @@ def _adopt(task_id: str, family: Family, snapshot: TaskSnapshot, *, user: User, 
     """A new video of this person's, as KIE.AI's record tells it."""
     at = now()
     made_at = min(snapshot.created_at or at, at)
+    parent = _video_taken_up(snapshot.request, user=user)
     with transaction.atomic():
         video = Video.objects.create(
             user=user,
             task_id=task_id,
             family=family.name,
-            prompt=_prompt(snapshot.request),
+            prompt=_prompt(snapshot.request) or (parent.prompt if parent else ""),
+            parent=parent,
             stage=Stage.RUNNING,
             created_at=made_at,
             accepted_at=made_at,

@@ -4,11 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from gallery.models import InputFile, Stage, Video
-from generation.catalogue import Mode, Provider
+from generation.catalogue import PROVIDERS, Mode, Provider
 from generation.inputs import InputRefused, refuse_what_does_not_fit
 from generation.prices import Inputs, Price
 from generation.schema import Violation
@@ -18,6 +18,11 @@ PLACEHOLDER_URL = "https://studio.invalid/file"
 
 # PostgreSQL refuses both: a zero byte, and half of a character outside the first plane.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+# One click makes at most so many.
+MOST_VARIATIONS = 4
+# Price lists tell videos apart by these lines.
+LINES = (480, 720, 1080, 1440, 2160)
 
 type Files = Mapping[str, Sequence[InputFile]]
 
@@ -40,8 +45,11 @@ class GenerationRequest:
     values: Mapping[str, Any]
     # The files in each slot.
     files: Files = field(default_factory=dict)
-    # What it was made from: the earlier video whose task goes on, or whose settings were taken.
+    # What it was made from: the earlier video whose task goes on, or that was taken up otherwise.
     parent: Video | None = None
+    # The how manieth of how many that were asked for with one click.
+    place: int = 1
+    number: int = 1
 
     @classmethod
     def checked(
@@ -67,10 +75,8 @@ class GenerationRequest:
         prompt = prompt.strip()
         if why := _objection_to(prompt, provider=provider, mode=mode):
             errors["prompt"] = why
-        if mode.source_field and not can_go_on_from(parent, mode):
-            errors[""] = (
-                f"{provider.label} goes on from an earlier video. Open one and choose it there."
-            )
+        if mode.source_field and (why := objection_to_going_on(parent, provider)):
+            errors[""] = why
         if errors:
             raise InvalidRequest(errors)
         request = cls(
@@ -84,6 +90,23 @@ class GenerationRequest:
         if error := mode.error_in(request.fields):
             raise InvalidRequest(in_our_words(error, mode=mode, values=values))
         return request
+
+    def variations(self, number: int) -> tuple[Self, ...]:
+        """This request so many times over. A fixed seed would make them all equal: it moves on."""
+        return tuple(
+            replace(self, values=self._values_at(place), place=place, number=number)
+            for place in range(1, number + 1)
+        )
+
+    def _values_at(self, place: int) -> Mapping[str, Any]:
+        setting = next((s for s in self.mode.settings if s.name == "seed"), None)
+        seed = self.values.get("seed")
+        # Below zero it stands for a random one.
+        if setting is None or not isinstance(seed, int) or seed < 0:
+            return self.values
+        low, high = int(setting.minimum or 0), int(setting.maximum or seed + place)
+        # After the last one comes the first.
+        return {**self.values, "seed": low + (seed - low + place - 1) % (high - low + 1)}
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -104,10 +127,17 @@ class GenerationRequest:
         return self.mode.price(self.fields, self.inputs)
 
     @property
+    def file_bytes(self) -> int:
+        """How much has to be handed to KIE.AI before it can be asked."""
+        return sum(file.size or 0 for given in self.files.values() for file in given)
+
+    @property
     def digest(self) -> str:
         """Equal for equal requests: what one idempotency key may stand for."""
         given = {name: [file.digest for file in files] for name, files in self.files.items()}
-        facts = (self.provider.key, self.fields, given)
+        facts: tuple[Any, ...] = (self.provider.key, self.fields, given)
+        if self.number > 1:
+            facts += (self.place, self.number)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def as_columns(self) -> dict[str, Any]:
@@ -115,7 +145,7 @@ class GenerationRequest:
         price = self.price
         seconds = self.mode.seconds_of(self.fields, self.inputs)
         return {
-            "prompt": self.prompt,
+            "prompt": self.prompt or self._words_of_parent,
             "provider": self.provider.key,
             "model": self.mode.model,
             "family": self.mode.family.name,
@@ -128,6 +158,11 @@ class GenerationRequest:
             "request_digest": self.digest,
             "parent": self.parent,
         }
+
+    @property
+    def _words_of_parent(self) -> str:
+        """What a video is found by whose service takes no words: those of what it shows."""
+        return self.parent.prompt if self.parent and not self.mode.takes_prompt else ""
 
     def input_rows(self) -> list[dict[str, Any]]:
         """The video's rows of the files it is made from."""
@@ -154,23 +189,61 @@ class GenerationRequest:
 def inputs_in(files: Files, *, parent: Video | None = None) -> Inputs:
     """What a price can depend on among these files."""
     every = [file for given in files.values() for file in given]
-    resolution = parent.parameters.get("resolution", "") if parent else ""
     return Inputs(
         counts={name: len(given) for name, given in files.items()},
         video_seconds=_total(every, "video"),
         audio_seconds=_total(every, "audio"),
-        source_resolution=str(resolution),
+        source_resolution=resolution_of(parent) if parent else "",
     )
 
 
-def can_go_on_from(video: Video | None, mode: Mode) -> bool:
-    """Has KIE.AI a finished task of this video that the mode can take up?"""
-    return bool(
-        video
-        and video.task_id
-        and video.model in mode.continues
-        and (video.is_completed or video.stage == Stage.SAVING)
-    )
+def resolution_of(video: Video) -> str:
+    """How fine this video is, as price lists say it: "480p" …; "" where nobody knows."""
+    if chosen := video.parameters.get("resolution"):
+        return str(chosen)
+    if made := _resolution_made_by(video.provider):
+        return made
+    if not video.width or not video.height:
+        return ""
+    lines = min(video.width, video.height)
+    return f"{min(LINES, key=lambda each: abs(each - lines))}p"
+
+
+def _resolution_made_by(provider: str) -> str:
+    return PROVIDERS[provider].modes[0].resolution if provider in PROVIDERS else ""
+
+
+def can_go_on_from(video: Video | None, provider: Provider) -> bool:
+    """Has KIE.AI a finished task of this video that the service can take up?"""
+    return not objection_to_going_on(video, provider)
+
+
+def objection_to_going_on(video: Video | None, provider: Provider) -> str:
+    """Why this service cannot take up KIE.AI's task of this video; "" when it can."""
+    mode = provider.modes[0]
+    if video is None or video.model not in mode.continues:
+        kind = f" made with {makers}" if (makers := _makers_of(mode.continues)) else ""
+        return (
+            f"{provider.label} goes on from an earlier video{kind}. Open one and choose it there."
+        )
+    if not video.task_id or not (video.is_completed or video.stage == Stage.SAVING):
+        return "Only a finished video can be taken up."
+    if video.is_past_kie:
+        return "KIE.AI knows its videos for 14 days, and this one is older: it cannot take it up."
+    if mode.not_after and (spoilt := {m for m, _ in video.made_into} & set(mode.not_after)):
+        made = _resolution_of_model(spoilt.pop())
+        return f"This video was made into {made}: KIE.AI cannot extend it any more after that."
+    return ""
+
+
+def _makers_of(models: Sequence[str]) -> str:
+    labels = {p.label.partition(" ")[0] for p in PROVIDERS.values() if p.modes[0].model in models}
+    return " or ".join(sorted(labels))
+
+
+def _resolution_of_model(model: str) -> str:
+    modes = (mode for provider in PROVIDERS.values() for mode in provider.modes)
+    return next((mode.resolution for mode in modes if mode.model == model), "")
 
 
 def _total(files: list[InputFile], kind: str) -> float | None:

@@ -13,6 +13,7 @@ x-media      the field takes addresses of files of this kind: "image", "video" o
 x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s   limits of such a file: media types, its
              size, each side in pixels, width/height from and to, seconds from and to
 x-step       how far one step of a number's slider goes
+x-after      where an earlier video goes on, the usual value is its length and so many seconds
 """
 
 from collections.abc import Callable, Mapping
@@ -106,6 +107,14 @@ class Setting:
     @property
     def step(self) -> float | None:
         return self.schema.get("x-step") or self.schema.get("multipleOf")
+
+    def usual_after(self, seconds: float) -> Any:
+        """Its usual value where an earlier video of that length goes on; None: as everywhere."""
+        if "x-after" not in self.schema:
+            return None
+        wanted = int(seconds) + self.schema["x-after"]
+        low, high = self.minimum or 0, self.maximum
+        return max(low, wanted if high is None else min(wanted, high))
 
     @property
     def longest(self) -> int:

@@ -1,6 +1,7 @@
 """The Generate tab, and the button that asks KIE.AI now."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,21 +9,23 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
 
 from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
-from generation.catalogue import PURPOSES, Provider, for_purpose, offered, taking
+from generation.catalogue import PROVIDERS, PURPOSES, Provider, for_purpose, offered, taking
 from generation.forms import GenerateForm, filled_in_from, kept_in
+from generation.going_on import usual_values
 from generation.kie.client import KieClient
 from generation.limits import LimitReached
 from generation.models import Preset
 from generation.polling import poll_due_videos
 from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
-from generation.submission import KeyUsedForAnother, VideoRefused, submit_video
+from generation.submission import KeyUsedForAnother, Submission, VideoRefused, submit_videos
 from videostudio.http import StudioRequest
 from videostudio.models import User
 
@@ -70,11 +73,12 @@ def _submit(request: StudioRequest) -> HttpResponse:
     if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:
-        video = submit_video(
+        submission = submit_videos(
             user=request.user,
             request=form.request,
             client=KieClient.from_settings(),
             idempotency_key=form.cleaned_data["idempotency_key"],
+            number=form.number,
         )
     except (VideoRefused, LimitReached) as refusal:
         form.add_error(None, refusal.user_message)
@@ -84,51 +88,89 @@ def _submit(request: StudioRequest) -> HttpResponse:
         form.add_error(None, ALREADY_SENT)
         return _show(request, form, status=422)
     tasks.nudge_balance()
-    if video.stage == Video.Stage.SUBMITTING:
+    if any(video.stage == Video.Stage.QUEUED for video in submission.videos):
+        tasks.nudge(tasks.send_queued_videos)
+    if submission.is_under_way:
         # The first of two clicks is still on its way, and may yet be refused: the form stays as
         # it is, with its key, so that pressing again can never make a second video.
         messages.info(request, BEING_SENT)
         return _show(request, form)
-    messages.success(request, STARTED, extra_tags="gallery")
+    _tell_what_was_started(request, submission, asked_for=form.number)
+    first = submission.videos[0]
     if not request.htmx:
-        return redirect(f"{reverse('generation:generate')}?from={video.pk}")
-    return _show(request, _form_from(request, video), started=video)
+        query: dict[str, Any] = {"from": first.pk, "again": 1, "variations": form.number}
+        return redirect(f"{reverse('generation:generate')}?{urlencode(query)}")
+    again = _form_again(first, number=form.number)
+    return _show(request, again, started=submission.videos)
+
+
+def _tell_what_was_started(
+    request: StudioRequest, submission: Submission, *, asked_for: int
+) -> None:
+    started = len(submission.videos)
+    if submission.refusal:
+        words = f"{started} of {asked_for} videos were started. KIE.AI would not take the next: "
+        messages.error(request, words + submission.refusal.user_message)
+    elif started > 1:
+        messages.success(request, f"{STARTED} {started} are on their way.", extra_tags="gallery")
+    else:
+        messages.success(request, STARTED, extra_tags="gallery")
 
 
 def _form_to_show(request: StudioRequest) -> GenerateForm:
     """For `?provider=`, filled in from `?from=` and with what stands in the form already.
 
-    Or as `?preset=` kept it.
+    With `?again` it is the form that has just made that video, and not another one after it;
+    with `?preset=` as that one kept it.
     """
     typed = request.GET.copy()
     if "preset" in typed:
         return _form_of(request, _preset(request, request.GET["preset"]))
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
+    if video and "again" in typed:
+        return _form_again(video, number=typed.get("variations", 1))
     if video and "provider" not in typed:
-        return _form_from(request, video)
+        return _form_from(video, parent=_line_of(video))
     values, kept = filled_in_from(video) if video else ({}, {})
     kept |= kept_in(typed, user=request.user)[0]
-    parent = _earlier(request, typed)
+    parent = _earlier(request, typed) or (video and _line_of(video))
     provider = _chosen(typed)
     if kind := typed.get("kind"):
         provider = for_purpose(provider, kind, kept.keys())
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
         provider = taking(provider, kept.keys())
+    if parent and not video and "settings_of" not in typed:
+        # Just come from that video's page: as it was made, as far as the service goes along.
+        values = usual_values(parent, provider.mode_for(kept.keys()) or provider.modes[0])
     return GenerateForm.holding(
         values | typed.dict(), user=request.user, provider=provider, parent=parent, kept=kept
     )
 
 
-def _form_from(request: StudioRequest, video: Video) -> GenerateForm:
+def _form_again(video: Video, *, number: Any) -> GenerateForm:
+    """The form as it was when it made this video, with a new key: ready for the next one."""
+    return _form_from(video, parent=video.parent, variations=number)
+
+
+def _form_from(video: Video, *, parent: Video | None, **more: Any) -> GenerateForm:
     """The form as this video was made: a new key, the same prompt, settings and files."""
     values, kept = filled_in_from(video)
     provider = _offered_or_first(video.provider)
-    parent = video.parent if provider.continues else None
     return GenerateForm.holding(
-        values, user=request.user, provider=provider, parent=parent, kept=kept
+        values | more, user=video.user, provider=provider, parent=parent, kept=kept
     )
+
+
+def _line_of(video: Video) -> Video | None:
+    """What a video that is made like this one comes from.
+
+    Another one of a video that was made comes from it. Trying again is no child of what failed,
+    and what takes up a task of KIE.AI's takes up the same one: both come from where it came from.
+    """
+    provider = PROVIDERS.get(video.provider)
+    return video.parent if not video.was_made or (provider and provider.continues) else video
 
 
 def _form_of(request: StudioRequest, preset: Preset) -> GenerateForm:
@@ -183,7 +225,7 @@ def _show(
     *,
     part: str = "",
     status: int = 200,
-    started: Video | None = None,
+    started: Sequence[Video] = (),
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,

@@ -37,6 +37,7 @@ FLOORS = (
     ("generation.outage",),
     (
         "generation.forms",
+        "generation.going_on",
         "generation.fields",
         "generation.request",
         "generation.prompts",

@@ -12,12 +12,14 @@ from django.utils.timezone import now
 
 from gallery.failures import Failure, Step
 from gallery.models import Video
-from gallery.services import name_of
+from gallery.services import mark_of, name_of
 from gallery.waiting import Waiting
 from videostudio.models import User
 
 register = Library()
 
+# Of a prompt, on a card.
+MOST_TITLE = 200
 # One credit of KIE.AI's in dollars.
 USD_PER_CREDIT = Decimal("0.005")
 
@@ -38,6 +40,13 @@ EVENTS = {
 
 
 register.filter("service", name_of)
+register.filter("mark", mark_of)
+
+
+@register.filter
+def title(video: Video) -> str:
+    """What it is called: its prompt; where its service took none, the service."""
+    return video.prompt[:MOST_TITLE] or name_of(video.provider)
 
 
 @register.filter

@@ -125,6 +125,13 @@ document.addEventListener("click", ({ target }) => {
   changed();
   find("input[type=file]", slot ?? document)?.focus();
 });
+document.addEventListener("click", ({ target }) => {
+  // Settings and files stay: only what it was made from is another question now.
+  if (target.closest(".forget-earlier")) {
+    target.closest(".earlier").remove();
+    find("#id_prompt").focus();
+  }
+});
 document.addEventListener("paste", (event) => {
   if (!form() || !event.clipboardData.files.length) return;
   event.preventDefault();

@@ -41,7 +41,7 @@ function placeCard(element, card, { isNew, isRefresh }) {
   const place = document.getElementById(card.id.replace("video", "place"));
   card.removeAttribute("hx-swap-oob");
   if (here) announce(here, card);
-  if (!isRefresh && card.dataset.status === "processing") setTimeout(askOnce, 100);
+  if (!isRefresh && card.dataset.status === "processing") askSoon();
   if (here && isInUse(here)) {
     postponed.set(card.id, card.outerHTML);
     element.remove();
@@ -144,6 +144,12 @@ addEventListener("pageshow", (event) => event.persisted && wake());
 function askOnce() {
   const updates = find("#updates:not([hx-get])");
   if (updates) htmx.ajax("GET", updates.dataset.ask, { target: updates, swap: "outerHTML" });
+}
+// Several cards may come at once: two answers for one place would show each of them twice.
+let asking;
+function askSoon() {
+  clearTimeout(asking);
+  asking = setTimeout(askOnce, 100);
 }
 document.addEventListener("refreshed", () => {
   toast("Checked with KIE.AI just now");

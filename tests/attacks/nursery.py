@@ -50,19 +50,20 @@ class Nursery:
 # --- What can be run: in the child ----------------------------------------------------------------
 
 
-def submit(user, prompt, key):
+def submit(user, prompt, key, number=1):
     from generation.kie.client import KieClient
-    from generation.submission import submit_video
+    from generation.submission import submit_videos
     from tests.generation.test_submission import a_request
     from videostudio.models import User
 
-    video = submit_video(
+    made = submit_videos(
         user=User.objects.get(pk=user),
         request=a_request(prompt),
         client=KieClient.from_settings(),
         idempotency_key=UUID(key),
+        number=number,
     )
-    return str(video.pk)
+    return " ".join(str(video.pk) for video in made.videos)
 
 
 def submit_within_limits(user, prompt, key):

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from itertools import batched
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -115,6 +116,26 @@ def test_sixty_kills_at_random_moments_lose_nothing_and_pay_nothing_twice(
     files, parts = kept_files()
     assert files == {name for v in videos for name in (v.file.name, v.poster.name) if name}
     assert len(parts) <= kills_while_archiving
+
+
+def test_kills_between_variations_lose_none_and_pay_for_none_twice(nursery, kie, alice, clip_bytes):
+    killer, clicks = Killer(nursery, 3), []
+    for number in range(16):
+        clicks.append((alice.pk, f"a red kite, take {number}", str(uuid4()), 3))
+        killer.run("submit", *clicks[-1])
+        pass_time()
+
+    heal(nursery, kie, clicks)
+
+    videos = list(Video.objects.all())
+    asked = Counter(task.prompt for task in kie.tasks())
+    assert Counter(video.prompt for video in videos) == {prompt: 3 for _, prompt, *_ in clicks}
+    assert max(asked.values()) <= 3, "no variation was charged twice"
+    done = {video.task_id for video in videos if video.status == Status.COMPLETED}
+    assert done == {task.task_id for task in kie.tasks()}, "every task came home"
+    left = {video.stage for video in videos if video.status != Status.COMPLETED}
+    assert left <= {Stage.UNCONFIRMED}
+    assert_files_are_whole(clip_bytes)
 
 
 def test_a_settled_video_stays_so_whoever_dies_beside_it(nursery, kie, make_completed, make_failed):

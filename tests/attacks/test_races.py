@@ -59,6 +59,23 @@ def test_thirty_two_clicks_with_one_key_are_one_video_and_one_task(nursery, kie,
     assert len([seen for seen in kie.requests_seen() if seen.path == CREATE]) == 1
 
 
+def test_sixteen_clicks_with_one_key_make_each_of_four_variations_once(nursery, kie, alice):
+    form = {
+        "prompt": "a red kite",
+        "provider": "kie-hailuo-text2vid",
+        "idempotency_key": str(uuid4()),
+        "variations": "4",
+    }
+    click = ("post", session_of(alice), form)
+
+    statuses = nursery.run(*[click] * 16)
+
+    assert set(statuses) <= {200, 302}
+    assert Video.objects.count() == 4
+    assert len([seen for seen in kie.requests_seen() if seen.path == CREATE]) == 4
+    assert Video.objects.exclude(task_id="").count() == 4
+
+
 @pytest.mark.parametrize("limit", [{"videos_per_day": 5}, {"credits_per_month": 5 * 30 + 29}])
 def test_a_limit_that_many_reach_at_once_is_kept_to_the_last_video(nursery, kie, alice, bob, limit):
     team = Group.objects.create(name="team")

@@ -28,6 +28,11 @@ def full_gallery(signed_in, make_video, make_completed, make_failed):
     facts = {"width": 320, "height": 180, "archived_at": now()}
     videos[-1].results.create(position=2, url=RESULT, file=file, poster=poster, **facts)
     videos[-1].results.create(position=3, url=RESULT)
+    veo = {"user": signed_in, "provider": "kie-veo3-fast", "model": "veo3_fast"}
+    veo |= {"parent": videos[-1], "parameters": {"resolution": "720p"}}
+    videos.append(make_completed(**veo, prompt="Another one " + "without a blank" * 20))
+    larger = {"user": signed_in, "provider": "kie-veo3-4k-upscale", "parent": videos[-1]}
+    videos += [make_completed(**larger, prompt=""), make_video(**larger, deleted_at=now())]
     return videos
 
 
@@ -57,6 +62,9 @@ def test_ones_own_pages(page, studio, full_gallery, theme, width):
 
     for path in [*OWN, *(video.get_absolute_url() for video in full_gallery)]:
         examine(page, studio.url + path)
+    parent = next(video for video in full_gallery if video.model == "veo3_fast")
+    for provider in ("kie-veo3-lite-extend", "kie-veo3-1080p-upscale", "kie-hailuo-img2vid"):
+        examine(page, f"{studio.url}/generate/?provider={provider}&parent={parent.pk}")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

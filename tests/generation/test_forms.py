@@ -179,7 +179,7 @@ def test_no_wrong_setting_reaches_kie(alice_client, alice, all_services, kie, pr
             "Length has to be 5 s with these settings.",
         ),
         ("kie-hailuo-text2vid", {"aspect_ratio": "9:16"}, "Hailuo 02 has no setting “Shape”."),
-        ("kie-veo3-fast-extend", {}, "This service is not offered here."),
+        ("kie-veo3-fast-extend", {}, "goes on from an earlier video"),
     ],
 )
 def test_what_kie_would_refuse_is_said_before_it_is_asked(

@@ -1,5 +1,7 @@
 """From a click to a file, over real HTTP, against the sandbox."""
 
+from pathlib import Path
+
 import pytest
 from django.core.files.storage import default_storage
 from django.utils.timezone import now
@@ -7,11 +9,13 @@ from django.utils.timezone import now
 from gallery.models import Stage, Status, Video
 from generation.archive import archive_due_videos
 from generation.catalogue import PROVIDERS
+from generation.clip import inspect_clip
+from generation.going_on import usual_values
 from generation.kie.client import KieClient
 from generation.kie.errors import KieRefused
 from generation.polling import poll_due_videos
 from generation.request import GenerationRequest
-from generation.submission import send_queued_videos, submit_video
+from generation.submission import send_queued_videos, submit_video, submit_videos
 from tests.conftest import kept_input
 
 KINDS = [
@@ -203,3 +207,126 @@ def test_a_wrong_key_is_a_refusal_in_words(sandbox, alice, settings):
 
     assert "refused the studio's key" in refused.value.user_message
     assert "wrong" not in str(refused.value)
+
+
+# --- After the first clip -------------------------------------------------------------------
+
+
+def finished(sandbox, alice, prompt="a red kite", *, provider="kie-veo3-fast"):
+    """A video of that service, made and brought home."""
+    video = submit(prompt, alice, provider=provider)
+    sandbox.finish()
+    a_tick()
+    video.refresh_from_db()
+    assert video.status == Status.COMPLETED
+    return video
+
+
+def take_up(parent, provider, prompt="on it flies"):
+    """The video that this service makes of that one's task."""
+    chosen = PROVIDERS[provider]
+    mode = chosen.modes[0]
+    values = {s.name: s.default for s in mode.settings if s.default is not None}
+    return submit_video(
+        user=parent.user,
+        request=GenerationRequest.checked(
+            provider=chosen,
+            prompt=prompt,
+            values=values | usual_values(parent, mode),
+            parent=parent,
+        ),
+        client=KieClient.from_settings(),
+    )
+
+
+def seconds_of(video):
+    return inspect_clip(Path(video.file.path)).seconds
+
+
+def test_a_veo_video_is_extended_to_a_longer_one_which_is_the_whole(sandbox, alice):
+    parent = finished(sandbox, alice)
+
+    video = take_up(parent, "kie-veo3-lite-extend")
+    sandbox.finish()
+    a_tick()
+
+    video.refresh_from_db()
+    assert (video.status, video.parent) == (Status.COMPLETED, parent)
+    assert seconds_of(video) == pytest.approx(seconds_of(parent) + 8, abs=0.5)
+    assert video.duration == round(seconds_of(video))
+    assert video.results.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("made_by", "provider"),
+    [
+        ("kie-veo3-fast", "kie-veo3-1080p-upscale"),
+        ("kie-veo3-fast", "kie-veo3-4k-upscale"),
+        ("kie-grok-imagine-text2vid", "kie-grok-imagine-upscale"),
+        ("kie-grok-imagine-text2vid", "kie-grok-imagine-extend"),
+        ("kie-runway-text2vid", "kie-runway-extend"),
+    ],
+)
+def test_whatever_takes_up_a_task_ends_in_a_file_that_plays(sandbox, alice, made_by, provider):
+    parent = finished(sandbox, alice, provider=made_by)
+
+    video = take_up(parent, provider)
+    sandbox.finish()
+    a_tick()
+
+    video.refresh_from_db()
+    assert (video.status, video.parent) == (Status.COMPLETED, parent)
+    assert video.file_size > 1000
+    assert sandbox.tasks()[-1].source_id == parent.task_id
+
+
+def test_a_1080p_version_is_larger_and_costs_what_the_list_says(sandbox, alice):
+    parent = finished(sandbox, alice)
+
+    video = take_up(parent, "kie-veo3-1080p-upscale")
+    sandbox.finish()
+    a_tick()
+
+    video.refresh_from_db()
+    assert (video.height, video.cost_estimated) == (1080, 5)
+    assert video.prompt == parent.prompt
+
+
+def test_a_1080p_version_is_asked_about_until_it_is_there(sandbox, alice):
+    video = take_up(finished(sandbox, alice), "kie-veo3-1080p-upscale")
+    # The sandbox takes a second over it.
+    poll_due_videos(client=KieClient.from_settings())
+    video.refresh_from_db()
+    while_at_work = (video.stage, video.kie_state)
+
+    sandbox.finish()
+    a_tick()
+
+    video.refresh_from_db()
+    assert while_at_work == (Stage.RUNNING, "processing")
+    assert video.status == Status.COMPLETED
+
+
+def test_a_1080p_version_that_kie_cannot_make_fails_in_plain_words(sandbox, alice):
+    parent = finished(sandbox, alice, "sandbox:fail-upgrade a red kite")
+
+    video = take_up(parent, "kie-veo3-1080p-upscale")
+    sandbox.finish()
+    a_tick()
+
+    video.refresh_from_db()
+    assert video.status == Status.FAILED
+    assert "failed on the service's side" in video.error_message
+
+
+def test_four_variations_are_four_videos_that_play(sandbox, alice):
+    request = a_request("a red kite", alice)
+    made = submit_videos(user=alice, request=request, client=KieClient.from_settings(), number=4)
+    sandbox.finish()
+
+    for _ in range(4):
+        a_tick()
+
+    statuses = [Video.objects.get(pk=video.pk).status for video in made.videos]
+    assert statuses == [Status.COMPLETED] * 4
+    assert len(sandbox.tasks()) == 4

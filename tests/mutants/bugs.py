@@ -34,7 +34,7 @@ TESTS = {
     MODELS: ("tests/gallery/test_models.py", "tests/generation/test_submission.py"),
     GALLERY: ("tests/gallery/test_views.py",),
     FILES: ("tests/gallery/test_views.py", "tests/gallery/test_files.py"),
-    SUBMISSION: ("tests/generation/test_submission.py",),
+    SUBMISSION: ("tests/generation/test_submission.py", "tests/generation/test_variations.py"),
     POLLING: ("tests/generation/test_polling.py", "tests/generation/test_webhooks.py"),
     RECORDING: ("tests/generation/test_polling.py",),
     ARCHIVE: ("tests/generation/test_archive.py",),
@@ -85,8 +85,8 @@ MUTANTS = (
     life(
         "no idempotency key",
         SUBMISSION,
-        "idempotency_key=idempotency_key,\n                # Ours for now",
-        "# Ours for now",
+        "_insert_one(user, request, idempotency_key=key, **facts, **more)",
+        "_insert_one(user, request, **facts, **more)",
         "a double click is charged twice",
     ),
     life(
@@ -127,9 +127,33 @@ MUTANTS = (
     Mutant(
         "another request under the same key",
         SUBMISSION,
-        'if first.request_digest != columns["request_digest"]:',
-        "if first.request_digest is None:",
+        "if any(video.request_digest not in digests for video in videos):",
+        "if any(video.request_digest is None for video in videos):",
         "a changed prompt silently gives the first video",
+    ),
+    Mutant(
+        "a variation that somebody has sent is taken back",
+        SUBMISSION,
+        "if not video.claim_sending(until=now() + CLAIM)]",
+        "if video.pk is None]",
+        "a task that costs money has no video",
+        tests=("tests/generation/test_variations.py",),
+    ),
+    Mutant(
+        "all variations have one key",
+        SUBMISSION,
+        "key and uuid5(key, str(place))",
+        "None",
+        "a double click is charged for all variations but the first",
+        tests=("tests/generation/test_variations.py",),
+    ),
+    Mutant(
+        "any number of variations under the same key",
+        "generation/request.py",
+        "facts += (self.place, self.number)",
+        "facts += (self.place,)",
+        "another number of variations silently gives the first ones",
+        tests=("tests/generation/test_variations.py",),
     ),
     Mutant(
         "a proof that nothing was sent is not believed",
@@ -452,8 +476,8 @@ MUTANTS = (
             (
                 "one video's page",
                 GALLERY,
-                "get_object_or_404(Video.objects.for_user(request.user), pk=pk)\n    context",
-                "get_object_or_404(Video, pk=pk)\n    context",
+                "Video.objects.for_user(request.user).select_related(ANCESTORS)",
+                "Video.objects.select_related(ANCESTORS)",
             ),
             (
                 "the heart",

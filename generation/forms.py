@@ -141,7 +141,8 @@ class GenerateForm(forms.Form):
         carried = carry(chosen, to=form.mode, before=changed)
         form.notes = carried.notes
         words = {name: values[name] for name in ("prompt", "variations") if name in values}
-        form.initial = {**form.initial, **words, **carried.values}
+        written = _as_written(values, form.mode) if before is provider else {}
+        form.initial = {**form.initial, **words, **carried.values, **written}
         return form
 
     def unsent(self) -> Self:
@@ -421,6 +422,18 @@ def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
             except forms.ValidationError:
                 continue
     return chosen
+
+
+def _as_written(values: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    """What stands in the fields one can write into: finished or not, it stays as it is."""
+    free = [setting for setting in mode.settings if setting.kind not in {"choice", "boolean"}]
+    written = {
+        setting.name: field_for(setting).widget.value_from_datadict(
+            values, MultiValueDict(), setting.name
+        )
+        for setting in free
+    }
+    return {name: text for name, text in written.items() if text not in (None, "", [])}
 
 
 def _provider_field(form: GenerateForm) -> forms.ChoiceField:

@@ -179,7 +179,7 @@ def test_no_wrong_setting_reaches_kie(alice_client, alice, all_services, kie, pr
             "Length has to be 5 s with these settings.",
         ),
         ("kie-hailuo-text2vid", {"aspect_ratio": "9:16"}, "Hailuo 02 has no setting “Shape”."),
-        ("kie-veo3-fast-extend", {}, "This service is not offered here."),
+        ("kie-veo3-fast-extend", {}, "goes on from an earlier video"),
     ],
 )
 def test_what_kie_would_refuse_is_said_before_it_is_asked(
@@ -514,6 +514,28 @@ def test_nothing_is_said_about_a_video_made_earlier(alice_client, make_failed):
 )
 def test_an_address_with_nonsense_in_it_shows_the_form_all_the_same(alice_client, query):
     assert alice_client.get("/generate/", query).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("provider", "facts", "words"),
+    [
+        ("kie-veo3-fast", {"seed": "5"}, 'value="5"'),
+        ("kie-veo3-fast", {"watermark": "half a w"}, 'value="half a w"'),
+        ("kie-kling-3-0-text2vid", {"shots-0-prompt": "It rains and"}, ">It rains and<"),
+        ("kie-kling-3-0-text2vid", {"shots-1-duration": "3"}, 'value="3"'),
+        ("kie-gemini-omni-text2vid", {"audio_ids": "a\nb\nc\nd"}, "a\nb\nc\nd"),
+    ],
+)
+def test_what_is_half_written_outlives_a_file_that_comes(
+    alice_client, alice, provider, facts, words
+):
+    entry = kept_input(alice)
+
+    part = settings_part(
+        alice_client, provider=provider, settings_of=provider, kept_image=str(entry.pk), **facts
+    )
+
+    assert words in part
 
 
 # --- The price ------------------------------------------------------------------------------

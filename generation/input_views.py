@@ -11,9 +11,16 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import InputFile, Video
-from generation.catalogue import PROVIDERS, Provider, offered, slot_named, taking
+from generation.catalogue import PROVIDERS, Provider, slot_named, taking
 from generation.going_on import clip_slot, service_for
-from generation.inputs import InputRefused, keep_frame, keep_input, keep_video
+from generation.inputs import (
+    InputRefused,
+    keep_frame,
+    keep_input,
+    keep_video,
+    refuse_what_does_not_fit,
+)
+from generation.offers import offered
 from generation.schema import Slot
 from videostudio.http import StudioRequest
 
@@ -39,7 +46,7 @@ def hand_in(request: StudioRequest) -> HttpResponse:
                 )
             )
         except InputRefused as refused:
-            return HttpResponse(str(refused), status=422, content_type="text/plain")
+            return _why_not(refused)
     return _tiles(request, slot, files)
 
 
@@ -54,9 +61,13 @@ def library(request: StudioRequest) -> HttpResponse:
 
 @require_safe
 def tile(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
-    """One earlier file as it stands in a slot of the form."""
+    """One earlier file as it stands in a slot of the form; 422 says why it cannot."""
     slot = _slot(request.GET.get("slot", ""), request.GET.get("provider", ""))
     entry = get_object_or_404(InputFile.objects.for_user(request.user), pk=pk, kind=slot.kind)
+    try:
+        refuse_what_does_not_fit(slot, entry)
+    except InputRefused as refused:
+        return _why_not(refused)
     return _tiles(request, slot, [entry])
 
 
@@ -78,8 +89,9 @@ def use_frame(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
         raise Http404("There is no such moment.") from None
     except InputRefused as refused:
         return _refused(request, video, str(refused))
-    chosen = taking(PROVIDERS.get(video.provider) or offered()[0], {"image"})
-    return _form_with("image", frame, video, chosen)
+    choices = offered(request.user)
+    made_with = PROVIDERS.get(video.provider) or choices[0]
+    return _form_with("image", frame, video, taking(made_with, {"image"}, among=choices))
 
 
 @require_POST
@@ -98,11 +110,12 @@ def use_video(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _service_for(video: Video, asked: QueryDict) -> tuple[Provider, Slot] | None:
+    choices = offered(video.user)
     if key := asked.get("provider"):
-        named = (p for p in offered() if p.key == key and not p.continues)
+        named = (p for p in choices if p.key == key and not p.continues)
         slots = ((p, clip_slot(mode)) for p in named for mode in p.modes)
         return next(((p, slot) for p, slot in slots if slot), None)
-    return service_for(video, asked.get("kind", "vid2vid"))
+    return service_for(video, asked.get("kind", "vid2vid"), among=choices)
 
 
 def _form_with(slot: str, file: InputFile, video: Video, chosen: Provider) -> HttpResponse:
@@ -113,6 +126,10 @@ def _form_with(slot: str, file: InputFile, video: Video, chosen: Provider) -> Ht
 def _refused(request: StudioRequest, video: Video, why: str) -> HttpResponse:
     messages.error(request, why)
     return redirect(video)
+
+
+def _why_not(refused: InputRefused) -> HttpResponse:
+    return HttpResponse(str(refused), status=422, content_type="text/plain")
 
 
 def _slot(name: str, provider: str) -> Slot:

@@ -43,7 +43,7 @@ class Choice:
     label: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
     """One thing a person can set for a mode."""
 
@@ -179,7 +179,7 @@ class Setting:
         return compiled(self.schema)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Slot:
     """One place of a mode for files that the video is made from."""
 

@@ -5,7 +5,7 @@ Only what provably never reached KIE.AI is sent again; whatever is unclear waits
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
 from generation.limits import LimitReached, check_limits
 from generation.request import GenerationRequest
-from generation.schema import Slot
+from generation.schema import MEGABYTE, Slot
 from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
 
@@ -39,6 +39,10 @@ PATIENCE = timedelta(seconds=2)
 # Others have taken turns while a picture was on its way to KIE.AI.
 LONGER_FOR_AN_UPLOAD = timedelta(seconds=8)
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
+# More than this is not handed to KIE.AI while somebody waits at the form.
+QUICKLY_SENT_BYTES = 12 * MEGABYTE
+# Files that are on their way hold their video for that long at a time.
+HELD_FOR, HELD_AGAIN_AFTER = 2 * CLAIM, timedelta(seconds=20)
 GIVE_UP_SENDING_AFTER = timedelta(hours=24)
 # Nothing happens to an unconfirmed video by itself; it is looked at as often as every other.
 LOOK_AT_UNCONFIRMED = timedelta(minutes=5)
@@ -132,8 +136,8 @@ def submit_videos(
     )
     if not is_new:
         return Submission(videos=videos, is_repeated=True)
-    if outage.is_known():
-        # Nobody waits at the form for what does not answer.
+    if outage.is_known() or request.file_bytes > QUICKLY_SENT_BYTES:
+        # Nobody waits at the form for what does not answer, or for minutes of sending.
         _put_back(videos)
         return Submission(videos=videos)
     return _send_in_turn(videos, client=client)
@@ -248,7 +252,7 @@ def send_video(
         _put_back([video])
         return None
     # The winner of this step, and nobody else, calls KIE.AI for this video.
-    if not video.claim_sending(until=now() + 2 * CLAIM):
+    if not video.claim_sending(until=now() + HELD_FOR):
         return None
     try:
         mode = _mode_of(video)
@@ -314,7 +318,7 @@ def _input_of(
         place = (given.field, given.position)
         slot = mode.slot_at(given.field, given.position)
         if place not in addresses:
-            addresses[place] = _upload(given, slot, client)
+            addresses[place] = _upload(given, slot, client, while_sending=_holding(video))
         urls[slot.name if slot else given.field].append(addresses[place])
     return mode.input_for(
         prompt=video.prompt,
@@ -324,13 +328,39 @@ def _input_of(
     )
 
 
-def _upload(given: VideoInput, slot: Slot | None, client: KieClient) -> str:
+def _holding(video: Video) -> Callable[[], None]:
+    """What keeps this video from being taken for dead while its files are on their way.
+
+    Raises KieNotSent once it was taken all the same, or deleted.
+    """
+    held_at = now()
+
+    def hold() -> None:
+        nonlocal held_at
+        if now() - held_at < HELD_AGAIN_AFTER:
+            return
+        held_at = now()
+        if not video.confirm_sending(until=held_at + HELD_FOR):
+            raise KieNotSent("deleted, or taken for dead, while its files were on their way")
+
+    return hold
+
+
+def _upload(
+    given: VideoInput,
+    slot: Slot | None,
+    client: KieClient,
+    *,
+    while_sending: Callable[[], None],
+) -> str:
     """Where KIE.AI finds this file from now on."""
     try:
         content, media_type, ending = content_for(slot, given)
         name = f"{given.video_id.hex}-{given.field}-{given.position}.{ending}"
         with content:
-            return client.upload(content, name=name, media_type=media_type)
+            return client.upload(
+                content, name=name, media_type=media_type, while_sending=while_sending
+            )
     except FileNotFoundError as error:
         raise VideoRefused("the file is gone", failure="picture_gone") from error
     # Nothing was created, so nothing is lost by doing it all again.

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 # Slow uploads and downloads must leave threads of this worker for asking and for saying "alive".
-_sending, _archiving = BoundedSemaphore(1), BoundedSemaphore(2)
+_sending, _archiving = BoundedSemaphore(2), BoundedSemaphore(2)
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from traceback import walk_tb
@@ -11,7 +11,7 @@ from typing import IO, Any
 import requests
 from django.conf import settings
 from requests.auth import AuthBase
-from requests_toolbelt.multipart.encoder import MultipartEncoder
+from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from . import live
@@ -117,15 +117,24 @@ class KieClient:
             raise KieUnclear("a record that is no object", raw=said.raw(data))
         return family.read(data)
 
-    def upload(self, file: IO[bytes], *, name: str, media_type: str) -> str:
+    def upload(
+        self,
+        file: IO[bytes],
+        *,
+        name: str,
+        media_type: str,
+        while_sending: Callable[[], None] = lambda: None,
+    ) -> str:
         """Hand KIE.AI a file for a creation. Returns its address, good for a day.
 
         The same name overwrites an earlier file, and the name's ending decides the content type:
         give a random name with the right ending. Source: docs.kie.ai/file-upload-api
+
+        `while_sending` is called again and again until the file is there; what it raises ends it.
         """
         # requests would read the whole file into memory: clips have hundreds of megabytes.
         parts = {"uploadPath": "studio", "fileName": name, "file": (name, file, media_type)}
-        form = MultipartEncoder(parts)
+        form = MultipartEncoderMonitor(MultipartEncoder(parts), lambda sent: while_sending())
         data = self._call(
             "POST",
             f"{self._upload_base_url}/api/file-stream-upload",

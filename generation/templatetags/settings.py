@@ -1,16 +1,21 @@
 """How the form shows services, settings and files."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 from django import forms
 from django.template import Library
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from gallery.models import InputFile
 from generation.catalogue import PROVIDERS, Provider
-from generation.fields import RowsField
+from generation.fields import MOST_RADIOS, RowsField
 from generation.forms import GenerateForm, SlotOnForm
 from generation.inputs import most_bytes
+from generation.price_list import PriceList
 from generation.schema import MEGABYTE, Setting, Slot
 
 register = Library()
@@ -19,7 +24,56 @@ register = Library()
 NOT_FOR_THE_PRICE = ("prompt", "csrfmiddlewaretoken", "idempotency_key")
 
 
+# What looks the same to everybody is rendered once: most of the time of showing another model
+# goes into its settings.
+_remembered: dict[tuple[Hashable, ...], SafeString] = {}
+
+
 @register.simple_tag
+def show_setting(form: GenerateForm, field: forms.BoundField) -> SafeString:
+    """One setting of the form."""
+    setting = form.mode.setting(field.name)
+    value = _plain_value(setting, form, field) if setting else None
+    context = {"form": form, "field": field}
+    return _shown("generation/_setting.html", context, value is not None and (setting, value))
+
+
+def _plain_value(setting: Setting, form: GenerateForm, field: forms.BoundField) -> str | None:
+    """The value by which it is known what the setting looks like; None for one of many."""
+    has_files = any(form.kept.get(slot.name) for slot in setting.row_slots)
+    if form.is_bound or has_files:
+        return None
+    value = field.value()
+    if setting.kind == "boolean":
+        return str(bool(value))
+    text = "" if value in (None, []) else str(value)
+    plain = {"", str(setting.default)}
+    if len(setting.choices) <= MOST_RADIOS:
+        plain |= {str(choice.value) for choice in setting.choices}
+    return text if text in plain else None
+
+
+@register.simple_tag
+def show_place(form: GenerateForm, place: SlotOnForm) -> SafeString:
+    """One place for files."""
+    is_plain = place.is_taken and not place.files and not form.is_bound
+    context = {"form": form, "place": place}
+    return _shown("generation/_slot.html", context, is_plain and (place.slot, place.is_needed))
+
+
+def _shown(
+    template: str, context: dict[str, Any], key: tuple[Hashable, ...] | Literal[False]
+) -> SafeString:
+    """The template with this context; under the same key it is the same."""
+    if not key:
+        return render_to_string(template, context)
+    if key not in _remembered:
+        _remembered[key] = render_to_string(template, context)
+    return _remembered[key]
+
+
+@register.simple_tag
+@cache
 def unsent_fields() -> str:
     """What a change of settings does not send, as htmx wants it told."""
     slots = {slot.name for provider in PROVIDERS.values() for slot in provider.slots}
@@ -27,13 +81,10 @@ def unsent_fields() -> str:
 
 
 @register.filter
-def described(provider: Provider) -> str:
+def described(provider: Provider, prices: PriceList) -> str:
     """ "Veo 3.1 Fast · from $0.30" """
-    if provider.cheapest is None:
-        return provider.label
-    usd, per = provider.cheapest
-    amount = f"{usd.normalize():f}" if usd != round(usd, 2) else f"{usd:.2f}"
-    return f"{provider.label} · from ${amount}{' a second' if per == 'second' else ''}"
+    cheapest = prices.cheapest(provider)
+    return f"{provider.label} · from {cheapest}" if cheapest else provider.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,7 @@ async function choose(entry) {
   const query = new URLSearchParams({ slot: name, provider: find("#settings").dataset.service });
   const answer = await fetch(`${entry.dataset.url}?${query}`);
   dialog.close();
-  if (!answer.ok) return complain(slot, "This file is no longer here.");
+  if (!answer.ok) return complain(slot, answer.status === 422 ? await answer.text() : "This file is no longer here.");
   const tiles = find(".tiles", slot);
   if (!find("[multiple]", slot)) tiles.replaceChildren();
   if (document.getElementById(`kept-${name}-${entry.dataset.entry}`)) return undefined;

@@ -68,10 +68,10 @@ class Browser:
         self.connection = http.client.HTTPConnection("127.0.0.1", WEB_PORT, timeout=30)
         self.headers = {"Cookie": f"sessionid={session}", "Host": "127.0.0.1"}
 
-    def get(self, path):
+    def get(self, path, **headers):
         """Seconds, status and body."""
         started = time.perf_counter()
-        self.connection.request("GET", path, headers=self.headers)
+        self.connection.request("GET", path, headers=self.headers | headers)
         answer = self.connection.getresponse()
         body = answer.read()
         return time.perf_counter() - started, answer.status, body
@@ -175,6 +175,36 @@ def pages(user, others):
     return results
 
 
+def switching(user):
+    """Choosing another model on the Generate tab: each that is offered, and the one with the most
+    to show, against the floor of the same moments."""
+    from generation.catalogue import offered
+
+    browser = Browser(session_of(user))
+    # As the page sends what stands in it: another model was chosen, in its place the first one.
+    standing = "settings_of=kie-veo3-fast&parent=&aspect_ratio=16%3A9&resolution=1080p&duration=8"
+
+    def seconds_of(key):
+        headers = {"HX-Request": "true", "HX-Target": "settings"}
+        seconds, status, body = browser.get(f"/generate/?provider={key}&{standing}", **headers)
+        assert (status, f'data-service="{key}"'.encode() in body) == (200, True), key
+        return seconds, len(body)
+
+    keys = [provider.key for provider in offered() if not provider.continues]
+    largest = max(keys, key=lambda key: seconds_of(key)[1])
+    every, heaviest, floors = [], [], []
+    for turn in range(ROUNDS):
+        floors.append(browser.get("/floor/")[0])
+        every.append(seconds_of(keys[turn % len(keys)])[0])
+        heaviest.append(seconds_of(largest)[0])
+    floor, usual, most = map(statistics.median, (floors, every, heaviest))
+    print("  " + ", ".join(ms({"floor": floor, "any model": usual, largest: most})))
+    return [
+        (f"switching the model, any of {len(keys)}, against the floor", usual / floor, "≤", 2.0),
+        ("switching to the model with the most to show", most / floor, "≤", 2.0),
+    ]
+
+
 def ms(times):
     return (f"{name} {seconds * 1000:.2f} ms" for name, seconds in times.items())
 
@@ -275,7 +305,8 @@ def main():
             process(*celery.split()) as worker,
         ):
             wait_for(WEB_PORT)
-            results = pages(user, others)
+            results = switching(user)
+            results += pages(user, others)
             results += polling(user)
             time.sleep(12)  # a tick, so that the worker has worked
             web_sizes, worker_sizes = pss(web.pid), pss(worker.pid)

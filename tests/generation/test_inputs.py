@@ -87,6 +87,11 @@ def png_of(width, height, pixels):
     )
 
 
+def named(value):
+    """What a test's name says of a parameter: of a file's content only that it is one."""
+    return "file" if isinstance(value, bytes) else str(value)
+
+
 def recording(
     form, *, video="", audio="", seconds=2.0, size=(320, 240), metadata=None, options=None
 ):
@@ -617,6 +622,7 @@ def test_a_file_of_exactly_the_limit_is_taken(keep):
             "The service takes MP3, WAV here; this is OGG.",
         ),
     ],
+    ids=named,
 )
 def test_what_a_place_does_not_take_is_said_in_a_sentence(keep, content, limits, sentence):
     slot = a_slot(**limits)
@@ -642,6 +648,7 @@ def test_what_a_place_does_not_take_is_said_in_a_sentence(keep, content, limits,
         # A picture is made what the place takes when it is sent.
         (picture_bytes(kind="WEBP"), {"kind": "image", "x_accept": ["image/jpeg"]}),
     ],
+    ids=named,
 )
 def test_what_just_fits_is_taken(keep, content, limits):
     assert keep(content, slot=a_slot(**limits)).pk

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from gallery.models import Stage, Status, Video
+from generation import submission
 from generation.catalogue import PROVIDERS
 from generation.kie.budget import creations
 from generation.kie.client import KieClient
@@ -361,6 +362,34 @@ def test_a_picture_is_uploaded_and_its_address_sent(alice, kie, tmp_path):
     )
     assert video.generation_type == "img2vid"
     assert video.inputs.get().file
+
+
+def test_what_takes_long_to_hand_over_is_left_to_the_worker(alice, kie):
+    picture = kept_input(alice)
+    picture.size = 20 * 1024**2
+
+    video = submit(alice, a_request(provider="kie-veo3-fast", picture=picture))
+
+    video.refresh_from_db()
+    assert (video.stage, len(kie.calls)) == (Stage.QUEUED, 0)
+    assert video.next_poll_at <= now()
+
+
+def test_a_video_deleted_while_its_files_are_on_their_way_is_not_sent(alice, sandbox, monkeypatch):
+    monkeypatch.setattr(submission, "HELD_AGAIN_AFTER", timedelta(0))
+    request = a_request(provider="kie-hailuo-img2vid", picture=kept_input(alice))
+    content_for = submission.content_for
+
+    def delete_meanwhile(*given):
+        Video.objects.get().mark_deleted()
+        return content_for(*given)
+
+    monkeypatch.setattr(submission, "content_for", delete_meanwhile)
+
+    submit(alice, request)
+
+    assert sandbox.tasks() == []
+    assert Video.objects.get().stage == Stage.QUEUED
 
 
 def test_an_upload_that_fails_is_tried_again_later(alice, kie):

@@ -260,7 +260,7 @@ def test_another_persons_picture_is_not_taken(client, alice_client, bob, kie):
     answer = send(client, provider="kie-hailuo-img2vid", kept_image=value_of("kept_image", first))
 
     assert answer.status_code == 422
-    assert "needs a picture" in answer.content.decode()
+    assert "The file is no longer here." in answer.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -1007,3 +1007,21 @@ def test_a_large_file_is_handed_over_piece_by_piece(sandbox):
 
     assert requests.get(address, timeout=10).headers["Content-Length"] == str(len(file.getvalue()))
     assert file.most < 1_000_000
+
+
+def test_whoever_sends_a_file_is_asked_all_along_whether_to_go_on(sandbox):
+    asked = []
+
+    def ask():
+        asked.append(len(asked))
+        if len(asked) == 3:
+            raise ValueError("not wanted any more")
+
+    file = io.BytesIO(picture_bytes() + b"\0" * 8_000_000)
+
+    with pytest.raises(KieUnclear):
+        KieClient.from_settings().upload(
+            file, name="large.png", media_type="image/png", while_sending=ask
+        )
+
+    assert asked == [0, 1, 2]

@@ -486,6 +486,7 @@ def test_a_sign_in_that_expired_costs_nothing_that_was_typed(page, studio, signe
     page.get_by_label("Service").select_option("kie-hailuo-text2vid")
     page.get_by_label("10 s").check()
     prompt_of(page).fill("a red kite")
+    expect(page.locator("#price-tag")).to_contain_text("$0.25")
     forget_session(page)
 
     page.get_by_role("button", name="Generate video").click()

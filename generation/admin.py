@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
 
 from gallery.models import Stage, Status, Video, VideoEvent, VideoQuerySet, VideoResult
-from generation import tasks
+from generation import offers_admin, tasks  # noqa: F401  # registers itself
 from generation.archive import obtainable
 from generation.kie.client import KieClient
 from generation.limits import usage_of

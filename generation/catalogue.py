@@ -7,7 +7,7 @@ adding a model is adding an entry to the file of its maker.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,7 +20,15 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from generation.kie.families import FAMILIES, Family
-from generation.prices import NOTHING, Inputs, Price, PriceLine, Surcharge, billed_seconds
+from generation.prices import (
+    COMPUTED,
+    NOTHING,
+    Inputs,
+    Price,
+    PriceLine,
+    Surcharge,
+    billed_seconds,
+)
 from generation.schema import (
     Schema,
     Setting,
@@ -204,15 +212,35 @@ class Mode:
             if setting.default is not None and not setting.accepts(setting.default):
                 raise ValueError(f"{self.model}: {setting.field} cannot be its own default")
         for line in self.prices:
-            if unknown := [n for n in line.when if n not in self.fields and n[0] != "$"]:
-                raise ValueError(
-                    f"{self.model}: a price depends on {unknown[0]}, which is no field"
-                )
+            for name, value in line.when.items():
+                if why := self.objection_to_condition(name, value):
+                    raise ValueError(f"{self.model}: a price depends on {name}: {why}")
 
-    def price(self, fields: Mapping[str, Any], inputs: Inputs = NOTHING) -> Price | None:
-        """What this input costs by the price list; None where the list is silent."""
+    def objection_to_condition(self, name: str, value: Any) -> str:
+        """Why a price cannot depend on this field having that value; "" when it can."""
+        schema = COMPUTED.get(name) or self.fields.get(name)
+        if schema is None:
+            return f"{self.model} has no field {name}"
+        try:
+            compiled(schema)(value)
+        except fastjsonschema.JsonSchemaValueException:
+            return f"{name} is never {json.dumps(value)}"
+        return ""
+
+    def price(
+        self,
+        fields: Mapping[str, Any],
+        inputs: Inputs = NOTHING,
+        *,
+        lines: Sequence[PriceLine] | None = None,
+    ) -> Price | None:
+        """What this input costs by these lines of a price list; None where they are silent.
+
+        Without lines: by the catalogue's own. What it costs now is price_for()'s to say.
+        """
         full = {**self._defaults, **fields}
-        line = next((line for line in self.prices if line.fits(full, inputs)), None)
+        listed = self.prices if lines is None else lines
+        line = next((line for line in listed if line.fits(full, inputs)), None)
         if line is None:
             return None
         usd = line.usd
@@ -326,21 +354,12 @@ class Provider:
     def slot_names(self) -> str:
         return " ".join(slot.name for slot in self.slots)
 
-    @property
-    def cheapest(self) -> tuple[Decimal, str] | None:
-        """The lowest price on its list, for "from $0.15" or "from $0.04/s"."""
-        lines = [(line.usd, line.per, mode.length) for mode in self.modes for line in mode.prices]
-        each = [
-            (usd * Decimal(str(length)), "video")
-            if per == "second" and isinstance(length, int | float)
-            else (usd, per)
-            for usd, per, length in lines
-        ]
-        return min(each) if each else None
 
+def current() -> list[Provider]:
+    """The providers that KIE.AI still has, in the file's order; the others too where settings say.
 
-def offered() -> list[Provider]:
-    """The providers that can be chosen now, in the file's order."""
+    Who may choose which of them is said in generation/offers.py.
+    """
     return [
         provider
         for provider in PROVIDERS.values()
@@ -348,19 +367,25 @@ def offered() -> list[Provider]:
     ]
 
 
-def for_purpose(provider: Provider, purpose: str, filled: Collection[str] = ()) -> Provider:
-    """The same model for another purpose; else the first one offered for it, else this one.
+def for_purpose(
+    provider: Provider,
+    purpose: str,
+    filled: Collection[str] = (),
+    *,
+    among: Iterable[Provider],
+) -> Provider:
+    """The same model for another purpose; else the first of these for it, else this one.
 
     Preferably one that takes files in these slots.
     """
-    choices = [p for p in offered() if p.mode_of_type(purpose) and not p.continues]
+    choices = [p for p in among if p.mode_of_type(purpose) and not p.continues]
     fitting = [p for p in choices if p.mode_for(filled)]
     return likeliest(provider, fitting or choices)
 
 
-def taking(provider: Provider, filled: Collection[str]) -> Provider:
+def taking(provider: Provider, filled: Collection[str], *, among: Iterable[Provider]) -> Provider:
     """The same model in a choice that takes files in these slots; else the first that does."""
-    return likeliest(provider, [p for p in offered() if p.mode_for(filled) and not p.continues])
+    return likeliest(provider, [p for p in among if p.mode_for(filled) and not p.continues])
 
 
 def likeliest(provider: Provider, choices: Sequence[Provider]) -> Provider:
@@ -397,15 +422,11 @@ def mode_of(model: str, fields: Mapping[str, Any]) -> tuple[Provider, Mode] | No
 
 
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:
-    """Why KIE.AI would refuse this creation, in its manner; "" when it would take it.
-
-    Families whose requests name no model have one model each.
-    """
-    modes = [mode for mode in _modes() if mode.family.create_path == path]
-    same_model = [mode for mode in modes if body.get("model", mode.family.model) == mode.model]
+    """Why KIE.AI would refuse this creation, in its manner; "" when it would take it."""
+    same_model = [mode for _, mode in choices_in(path, body)]
     if not same_model:
         return "The model name you specified is not supported."
-    fields = body.get("input", {k: v for k, v in body.items() if k not in {"model", "callBackUrl"}})
+    fields = fields_in(body)
     if not isinstance(fields, Mapping):
         return "This field is required"
     errors = [mode.error_in(fields) for mode in same_model]
@@ -413,6 +434,25 @@ def refusal_of(path: str, body: Mapping[str, Any]) -> str:
     if len(wrong) < len(errors):
         return ""
     return f"Validation failed: {wrong[0].message}"[:300]
+
+
+def choices_in(path: str, body: Mapping[str, Any]) -> list[tuple[Provider, Mode]]:
+    """The choices that send their creations there and for this model.
+
+    Families whose requests name no model have one model each.
+    """
+    return [
+        (provider, mode)
+        for provider in PROVIDERS.values()
+        for mode in provider.modes
+        if mode.family.create_path == path and body.get("model", mode.family.model) == mode.model
+    ]
+
+
+def fields_in(body: Mapping[str, Any]) -> Any:
+    """KIE.AI's fields in the body of a creation, as Mode.input_for() has made them."""
+    beside = {"model", "callBackUrl"}
+    return body.get("input", {name: v for name, v in body.items() if name not in beside})
 
 
 def _modes() -> Iterator[Mode]:
@@ -442,6 +482,10 @@ def read_providers(
 def _provider(
     entry: Mapping[str, Any], *, fields: Mapping[str, Schema], prices_as_of: date
 ) -> Provider:
+    kinds = [mode["generation_type"] for mode in entry["modes"]]
+    if len(kinds) > len(set(kinds)):
+        # By service and kind a mode is found again: for its videos, and for its prices.
+        raise ValueError("two modes of the same kind")
     return Provider(
         key=entry["key"],
         label=entry["label"],

@@ -12,12 +12,15 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.functional import cached_property
 
 from gallery.models import InputFile, Video
 from generation.carrying import carry
-from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider, offered
+from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider
 from generation.fields import field_for, file_field_for
 from generation.inputs import InputRefused, input_again, inputs_of, keep_input
+from generation.offers import offered
+from generation.price_list import PriceList, price_for
 from generation.prices import Price
 from generation.request import (
     MOST_VARIATIONS,
@@ -90,11 +93,14 @@ class GenerateForm(forms.Form):
         parent: Video | None = None,
         kept: Mapping[str, Sequence[InputFile]] | None = None,
         lost: Mapping[str, str] | None = None,
+        choices: Sequence[Provider] | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
+        """`choices`: the services this person may choose, where the caller has them at hand."""
         own = {"idempotency_key": uuid4(), "provider": provider.key, "settings_of": provider.key}
         super().__init__(data, files, initial=own | (initial or {}))
         self.user, self.chosen, self.earlier = user, provider, parent
+        self.choices = offered(user) if choices is None else choices
         # The files that stand in each slot, in this form or from an earlier try.
         self.kept = {name: list(given) for name, given in (kept or {}).items() if given}
         # For each slot in which a file stood that is gone, why: without it another video would
@@ -102,7 +108,7 @@ class GenerateForm(forms.Form):
         self.lost = lost or {}
         self.notes: tuple[str, ...] = ()
         self.request: GenerationRequest | None = None
-        self.fields["provider"] = _provider_field(parent, provider)
+        self.fields["provider"] = _provider_field(self)
         self.initial["parent"] = str(parent.pk) if parent else ""
         for slot in self._shown_slots:
             self.fields[slot.name] = file_field_for(slot)
@@ -121,12 +127,13 @@ class GenerateForm(forms.Form):
         provider: Provider,
         parent: Video | None = None,
         kept: Mapping[str, Sequence[InputFile]] | None = None,
+        choices: Sequence[Provider] | None = None,
     ) -> Self:
         """An unsent form with those of these values that the service takes, or the nearest ones.
 
         What was changed or dropped because another service was chosen stands in `notes`.
         """
-        form = cls(user=user, provider=provider, parent=parent, kept=kept)
+        form = cls(user=user, provider=provider, parent=parent, kept=kept, choices=choices)
         before = PROVIDERS.get(str(values.get("settings_of", "")))
         before_mode = (before.mode_for(form.kept.keys()) or before.modes[0]) if before else None
         chosen = _as_chosen(values, before_mode)
@@ -141,7 +148,12 @@ class GenerateForm(forms.Form):
     def unsent(self) -> Self:
         """What stands in this form, as a form that nobody has pressed the button of yet."""
         return self.holding(
-            self.data, user=self.user, provider=self.chosen, parent=self.earlier, kept=self.kept
+            self.data,
+            user=self.user,
+            provider=self.chosen,
+            parent=self.earlier,
+            kept=self.kept,
+            choices=self.choices,
         )
 
     # --- What the page shows ----------------------------------------------------------------
@@ -197,12 +209,19 @@ class GenerateForm(forms.Form):
     @property
     def services(self) -> list[tuple[str, list[Provider]]]:
         """The services that can be chosen now, by purpose and maker."""
-        return _grouped(self.earlier, self.chosen)
+        return _grouped(self.choices, self.earlier, self.chosen)
 
     @property
     def placeholder(self) -> str:
         goes_on = self.earlier and self.mode.generation_type in {"extend", "img2vid"}
         return "What happens next?" if goes_on else "A red fox in the snow at dusk …"
+
+    @property
+    def objection(self) -> str:
+        """Why the chosen service cannot take up the earlier video; "" when it can."""
+        if not self.mode.source_field:
+            return ""
+        return objection_to_going_on(self.earlier, self.chosen)
 
     @property
     def taken_up(self) -> str:
@@ -217,6 +236,11 @@ class GenerateForm(forms.Form):
         is_possible = self.mode.varies and chosen in map(str, range(1, MOST_VARIATIONS + 1))
         return int(chosen) if is_possible else 1
 
+    @cached_property
+    def prices(self) -> PriceList:
+        """What all services cost now, looked up once for the whole page."""
+        return PriceList.now()
+
     @property
     def prices_as_of(self) -> date:
         price = self.price
@@ -225,20 +249,20 @@ class GenerateForm(forms.Form):
     @property
     def price(self) -> Price | None:
         """What the form as it stands would cost; None where the price list is silent."""
-        price = self.mode.price(self._fields, inputs_in(self.kept, parent=self.earlier))
+        inputs = inputs_in(self.kept, parent=self.earlier)
+        price = price_for(self.chosen, self.mode, self._fields, inputs, prices=self.prices)
         return price and price.times(self.number)
 
     @property
     def price_awaits(self) -> str:
         """The file from whose length the price will follow; "" when nothing is awaited."""
         awaited = {"audio": "recording", "video": "clip"}.get(str(self.mode.length), "")
-        return awaited if awaited and self.mode.prices and self.price is None else ""
+        is_listed = bool(self.prices.lines(self.chosen, self.mode))
+        return awaited if awaited and is_listed and self.price is None else ""
 
     @property
     def conflict(self) -> str:
         """What does not go together among the settings as they stand; "" when all is well."""
-        if self.mode.source_field and (why := objection_to_going_on(self.earlier, self.chosen)):
-            return why
         return conflict_in(self._values, mode=self.mode)
 
     @property
@@ -412,11 +436,11 @@ def _as_written(values: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {name: text for name, text in written.items() if text not in (None, "", [])}
 
 
-def _provider_field(parent: Video | None, chosen: Provider) -> forms.ChoiceField:
+def _provider_field(form: GenerateForm) -> forms.ChoiceField:
     return forms.ChoiceField(
         label="Service",
         # Only what is sent is held against them, and only the whole page shows them.
-        choices=lambda: [(p.key, p.label) for _, group in _grouped(parent, chosen) for p in group],
+        choices=lambda: [(p.key, p.label) for _, group in form.services for p in group],
         error_messages={
             "invalid_choice": "This service is not offered here. Please choose another one.",
             "required": "Please choose a service.",
@@ -424,10 +448,12 @@ def _provider_field(parent: Video | None, chosen: Provider) -> forms.ChoiceField
     )
 
 
-def _grouped(parent: Video | None, chosen: Provider) -> list[tuple[str, list[Provider]]]:
+def _grouped(
+    choices: Sequence[Provider], parent: Video | None, chosen: Provider
+) -> list[tuple[str, list[Provider]]]:
     groups: dict[str, list[Provider]] = {}
     for purpose in PURPOSES:
-        for provider in offered():
+        for provider in choices:
             if provider.purpose != purpose:
                 continue
             # What goes on from an earlier video is offered for that video only; but what was

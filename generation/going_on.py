@@ -6,8 +6,10 @@ from typing import Any
 
 from gallery.models import InputFile, MediaKind, Video
 from generation.carrying import carry, number_in
-from generation.catalogue import PROVIDERS, Mode, Provider, likeliest, offered
+from generation.catalogue import PROVIDERS, Mode, Provider, likeliest
 from generation.inputs import InputRefused, refuse_what_does_not_fit
+from generation.offers import offered
+from generation.price_list import PriceList, price_for
 from generation.prices import Inputs, Price
 from generation.request import inputs_in, objection_to_going_on, resolution_of
 from generation.schema import Slot
@@ -43,17 +45,22 @@ class WaysOn:
 
 
 def ways_on(video: Video) -> WaysOn:
-    """What a finished video can be taken up by. One query at most."""
+    """What a finished video can be taken up by, by what its owner may choose. Three queries."""
     notes: dict[str, None] = {}
+    choices, prices = offered(video.user), PriceList.now()
     longer, larger = (
         [
             way
-            for provider in offered()
-            if provider.purpose == purpose and (way := _way(video, provider, notes))
+            for provider in choices
+            if provider.purpose == purpose and (way := _way(video, provider, notes, prices))
         ]
         for purpose in ("extend", "upscale")
     )
-    uses = [(purpose, words) for purpose, words in USES.items() if service_for(video, purpose)]
+    uses = [
+        (purpose, words)
+        for purpose, words in USES.items()
+        if service_for(video, purpose, among=choices)
+    ]
     return WaysOn(
         longer=longer,
         larger=larger,
@@ -63,7 +70,7 @@ def ways_on(video: Video) -> WaysOn:
     )
 
 
-def _way(video: Video, provider: Provider, notes: dict[str, None]) -> Way | None:
+def _way(video: Video, provider: Provider, notes: dict[str, None], prices: PriceList) -> Way | None:
     mode = provider.modes[0]
     slot = None if mode.continues else clip_slot(mode)
     if mode.continues:
@@ -77,7 +84,7 @@ def _way(video: Video, provider: Provider, notes: dict[str, None]) -> Way | None
     return Way(
         provider=provider,
         label=mode.resolution or provider.label.removesuffix(" · go on"),
-        price=_price(video, mode, slot),
+        price=_price(video, provider, slot, prices),
         takes_file=slot is not None,
     )
 
@@ -90,12 +97,13 @@ def _would_gain_nothing(video: Video, mode: Mode) -> bool:
     return lines >= wanted or (mode.model, True) in video.made_into
 
 
-def _price(video: Video, mode: Mode, slot: Slot | None) -> Price | None:
+def _price(video: Video, provider: Provider, slot: Slot | None, prices: PriceList) -> Price | None:
+    mode = provider.modes[0]
     fields = mode.input_for(prompt="", values=_with_defaults(mode, usual_values(video, mode)))
     inputs = inputs_in({}, parent=video)
     if slot:
         inputs = Inputs(counts={slot.name: 1}, video_seconds=video.duration)
-    return mode.price(fields, inputs)
+    return price_for(provider, mode, fields, inputs, prices=prices)
 
 
 def _with_defaults(mode: Mode, values: dict[str, Any]) -> dict[str, Any]:
@@ -116,18 +124,20 @@ def usual_values(video: Video, mode: Mode) -> dict[str, Any]:
 # --- Its file as a clip ---------------------------------------------------------------------
 
 
-def service_for(video: Video, purpose: str) -> tuple[Provider, Slot] | None:
-    """The service that does this with a finished video as its clip, and the slot it stands in.
+def service_for(
+    video: Video, purpose: str, *, among: Sequence[Provider]
+) -> tuple[Provider, Slot] | None:
+    """The one of these services that does this with a finished video, and the slot for its file.
 
     The same model as the video's if there is one, else of the same maker. None: none does.
     """
     slots = {
         provider.key: slot
-        for provider in offered()
+        for provider in among
         if (mode := provider.mode_of_type(purpose)) and not mode.continues
         if (slot := clip_slot(mode)) and fits(video, slot)
     }
-    choices = [provider for provider in offered() if provider.key in slots]
+    choices = [provider for provider in among if provider.key in slots]
     if not choices:
         return None
     chosen = likeliest(PROVIDERS.get(video.provider, choices[0]), choices)

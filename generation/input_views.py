@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import InputFile, Video
-from generation.catalogue import PROVIDERS, Provider, offered, slot_named, taking
+from generation.catalogue import PROVIDERS, Provider, slot_named, taking
 from generation.going_on import clip_slot, service_for
 from generation.inputs import (
     InputRefused,
@@ -20,6 +20,7 @@ from generation.inputs import (
     keep_video,
     refuse_what_does_not_fit,
 )
+from generation.offers import offered
 from generation.schema import Slot
 from videostudio.http import StudioRequest
 
@@ -88,8 +89,9 @@ def use_frame(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
         raise Http404("There is no such moment.") from None
     except InputRefused as refused:
         return _refused(request, video, str(refused))
-    chosen = taking(PROVIDERS.get(video.provider) or offered()[0], {"image"})
-    return _form_with("image", frame, video, chosen)
+    choices = offered(request.user)
+    made_with = PROVIDERS.get(video.provider) or choices[0]
+    return _form_with("image", frame, video, taking(made_with, {"image"}, among=choices))
 
 
 @require_POST
@@ -108,11 +110,12 @@ def use_video(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _service_for(video: Video, asked: QueryDict) -> tuple[Provider, Slot] | None:
+    choices = offered(video.user)
     if key := asked.get("provider"):
-        named = (p for p in offered() if p.key == key and not p.continues)
+        named = (p for p in choices if p.key == key and not p.continues)
         slots = ((p, clip_slot(mode)) for p in named for mode in p.modes)
         return next(((p, slot) for p, slot in slots if slot), None)
-    return service_for(video, asked.get("kind", "vid2vid"))
+    return service_for(video, asked.get("kind", "vid2vid"), among=choices)
 
 
 def _form_with(slot: str, file: InputFile, video: Video, chosen: Provider) -> HttpResponse:

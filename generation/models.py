@@ -1,10 +1,14 @@
 """What making videos has to remember beside the videos themselves."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
+from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 
 from gallery.models import InputFile
+from gallery.services import name_of
 from videostudio.models import User
 
 
@@ -18,6 +22,95 @@ class RateLimit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} free at {self.free_at:%H:%M:%S.%f}"
+
+
+class OfferQuerySet(models.QuerySet["Offer"]):
+    def add_missing(self, providers: Iterable[str]) -> None:
+        """Have a row for each of these services; what there is stays as it is."""
+        known = set(self.values_list("provider", flat=True))
+        missing = [Offer(provider=key) for key in providers if key not in known]
+        self.bulk_create(missing, ignore_conflicts=True)
+
+    def access_of(self, user: User) -> models.QuerySet["Offer", tuple[str, int | None, bool]]:
+        """Of each its service, its position, and whether this person may choose it."""
+        may_choose = Q(is_offered=True)
+        if not user.is_superuser:
+            named = AllowedGroup.objects.filter(offer=OuterRef("pk"))
+            may_choose &= ~Exists(named) | Q(Exists(named.filter(group__user=user.pk)))
+        rows = self.order_by().annotate(may_choose=may_choose)
+        return rows.values_list("provider", "position", "may_choose")
+
+
+class Offer(models.Model):
+    """How a service of the catalogue is offered. No row: to everybody, at the catalogue's place."""
+
+    provider = models.CharField("service", max_length=80, unique=True)
+    is_offered = models.BooleanField("on", default=True)
+    position = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Services with a number come first, the smallest at the top; the others follow "
+        "in the catalogue's order.",
+    )
+    groups = models.ManyToManyField(Group, through="AllowedGroup", related_name="+")
+    updated_at = models.DateTimeField(auto_now=True)
+    # Empty: nobody has changed it.
+    updated_by = models.CharField(max_length=150, blank=True, default="")
+
+    objects = OfferQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "service"
+
+    def __str__(self) -> str:
+        return f"{name_of(self.provider)} ({self.provider})"
+
+
+class AllowedGroup(models.Model):
+    """Who may use a service: the members of this group. None named: everybody."""
+
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE)
+    # PROTECT: a group that is deleted must not open to everybody what was kept for it.
+    group = models.ForeignKey(Group, on_delete=models.PROTECT)
+
+    class Meta:
+        verbose_name = "group"
+        verbose_name_plural = "who may use it (nobody named: everybody)"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["offer", "group"], name="allowed_group_once")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.group)
+
+
+class PriceOverride(models.Model):
+    """A newer price list for one kind of video of a service, in place of the catalogue's."""
+
+    provider = models.CharField("service", max_length=80)
+    generation_type = models.CharField("kind", max_length=20)
+    as_of = models.DateField("as of", help_text="The day of the price list.")
+    # As in the catalogue's files: [{"when": {…}, "per": "video", "usd": "0.30"}, …]
+    lines = models.JSONField("prices")
+    source = models.CharField(
+        max_length=200, blank=True, default="", help_text="Where these prices are from."
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        verbose_name = "newer price list"
+        ordering: ClassVar = ["provider", "generation_type"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["provider", "generation_type"],
+                name="price_override_once",
+                violation_error_message="This kind of video has prices of its own already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{name_of(self.provider)} ({self.provider}, {self.generation_type})"
 
 
 class PresetQuerySet(models.QuerySet["Preset"]):

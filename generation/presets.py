@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from gallery.models import InputFile
-from generation.catalogue import offered
+from generation.catalogue import Provider
 from generation.models import Preset
 from generation.request import UNSTORABLE
 from videostudio.models import User
@@ -82,8 +83,9 @@ def presets_of(user: User) -> list[Preset]:
     return sorted(presets, key=lambda preset: (preset.name.casefold(), preset.pk))
 
 
-def is_offered(preset: Preset) -> bool:
-    return any(provider.key == preset.provider for provider in offered())
+def is_offered(preset: Preset, *, among: Iterable[Provider]) -> bool:
+    """Is the service that this preset is for one of these?"""
+    return any(provider.key == preset.provider for provider in among)
 
 
 def save_preset(*, user: User, name: str, values: Values, replace: bool = False) -> Preset:

@@ -1,5 +1,6 @@
 """What a request costs by KIE.AI's price list, from the very fields that will be sent."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +20,7 @@ class Price:
     as_of: date
 
     def __str__(self) -> str:
-        """To the cent, or further where the price goes further."""
-        cents = round(self.usd, 2)
-        return f"${cents:.2f}" if cents == self.usd else f"${self.usd.normalize():f}"
+        return in_dollars(self.usd)
 
     @property
     def credits(self) -> Decimal:
@@ -30,6 +29,23 @@ class Price:
     def times(self, number: int) -> "Price":
         """The price of so many."""
         return Price(self.usd * number, self.as_of)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rate:
+    """What a price list charges for one video, or for one second of it."""
+
+    usd: Decimal
+    per: str  # "video" or "second"
+
+    def __str__(self) -> str:
+        return f"{in_dollars(self.usd)}{' a second' if self.per == 'second' else ''}"
+
+
+def in_dollars(usd: Decimal) -> str:
+    """To the cent, or further where a price goes further."""
+    cents = round(usd, 2)
+    return f"${cents:.2f}" if cents == usd else f"${usd.normalize():f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +66,11 @@ class Inputs:
 
 NOTHING = Inputs()
 VIDEO_SLOTS = ("video", "reference_videos")
+# What a price can depend on beside KIE.AI's fields.
+COMPUTED: Mapping[str, Mapping[str, Any]] = {
+    "$has_video_input": {"type": "boolean"},
+    "$source_resolution": {"type": "string", "pattern": "^[0-9]{1,4}[pk]$"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +81,16 @@ class PriceLine:
     per: str  # "video" or "second"
     usd: Decimal
     as_of: date
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.usd, self.per)
+
+    @property
+    def condition(self) -> str:
+        """What must hold, in short: "resolution=720p, sound=true"; "always" for nothing."""
+        words = (f"{name}={_in_json(value)}" for name, value in self.when.items())
+        return ", ".join(words) or "always"
 
     def fits(self, fields: Mapping[str, Any], inputs: Inputs) -> bool:
         facts = {
@@ -77,6 +108,10 @@ class Surcharge:
     slot: str
     free: int
     usd: Decimal
+
+
+def _in_json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def billed_seconds(

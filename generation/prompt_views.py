@@ -13,6 +13,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_safe
 
 from generation.models import Preset
+from generation.offers import offered
 from generation.presets import (
     NameTaken,
     PresetRefused,
@@ -65,7 +66,8 @@ def presets(request: StudioRequest) -> HttpResponse:
 
 def _list(request: StudioRequest, *, done: str = "") -> HttpResponse:
     rows = presets_of(request.user)
-    services = [(preset, is_offered(preset)) for preset in rows]
+    choices = offered(request.user)
+    services = [(preset, is_offered(preset, among=choices)) for preset in rows]
     context = {"presets": rows, "services": services, "done": done}
     return _sheet(request, "generation/presets.html", context)
 

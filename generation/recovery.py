@@ -24,6 +24,7 @@ from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieRefused
 from generation.kie.families import FAMILIES, Family
 from generation.kie.snapshot import TaskRequest, TaskSnapshot
+from generation.price_list import price_for
 from generation.recording import record
 from generation.request import UNSTORABLE
 from videostudio.models import User
@@ -247,7 +248,7 @@ def _columns(request: TaskRequest) -> dict[str, Any]:
         provider, mode = choice
         values = mode.values_in(request.fields)
         fields = mode.input_for(prompt="", values=values)
-        price, seconds = mode.price(fields), mode.seconds_of(fields)
+        price, seconds = price_for(provider, mode, fields), mode.seconds_of(fields)
         return {
             "provider": provider.key,
             "model": mode.model,

@@ -5,11 +5,13 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 from gallery.models import InputFile, Stage, Video
 from generation.catalogue import PROVIDERS, Mode, Provider
 from generation.inputs import InputRefused, refuse_what_does_not_fit
+from generation.price_list import price_for
 from generation.prices import Inputs, Price
 from generation.schema import Violation
 
@@ -122,9 +124,10 @@ class GenerationRequest:
     def inputs(self) -> Inputs:
         return inputs_in(self.files, parent=self.parent)
 
-    @property
+    @cached_property
     def price(self) -> Price | None:
-        return self.mode.price(self.fields, self.inputs)
+        """What it costs, looked up once: what is checked against a limit is what is stored."""
+        return price_for(self.provider, self.mode, self.fields, self.inputs)
 
     @property
     def file_bytes(self) -> int:

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from generation import input_views, prompt_views, views, webhooks
+from generation import input_views, picker_views, prompt_views, views, webhooks
 
 app_name = "generation"
 
 urlpatterns = [
     path("generate/", views.generate, name="generate"),
+    path("generate/services/", picker_views.services, name="services"),
     path("generate/history/", prompt_views.history, name="history"),
     path("generate/presets/", prompt_views.presets, name="presets"),
     path("generate/presets/new/", prompt_views.name_preset, name="name_preset"),

@@ -12,16 +12,18 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
-from generation.catalogue import PROVIDERS, PURPOSES, Provider, for_purpose, offered, taking
+from generation.catalogue import PROVIDERS, PURPOSES, Provider, for_purpose, taking
 from generation.forms import GenerateForm, filled_in_from, kept_in
 from generation.going_on import usual_values
 from generation.kie.client import KieClient
 from generation.limits import LimitReached
 from generation.models import Preset
+from generation.offers import offered
 from generation.polling import poll_due_videos
 from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
@@ -45,24 +47,30 @@ MOST_REFRESHED = 20
 @require_http_methods(["GET", "HEAD", "POST"])
 def generate(request: StudioRequest) -> HttpResponse:
     """The form; sent, it starts a video. What was typed survives every error."""
+    choices = offered(request.user)
+    if not choices:
+        # The page that a form stands in is out of date then: as a whole it says so.
+        nothing = render(request, "generation/nothing_offered.html")
+        return HttpResponseClientRefresh() if request.htmx else nothing
     if request.method == "POST":
-        return _submit(request)
-    form = _form_to_show(request)
+        return _submit(request, choices)
+    form = _form_to_show(request, choices)
     # A change of service or of a setting swaps the settings alone.
     part = "#settings" if request.htmx.target == "settings" else ""
     return _show(request, form, part=part)
 
 
-def _submit(request: StudioRequest) -> HttpResponse:
+def _submit(request: StudioRequest, choices: list[Provider]) -> HttpResponse:
     kept, lost = kept_in(request.POST, user=request.user)
     form = GenerateForm(
         request.POST,
         request.FILES,
         user=request.user,
-        provider=_chosen(request.POST),
+        provider=_chosen(request.POST, choices),
         parent=_earlier(request, request.POST),
         kept=kept,
         lost=lost,
+        choices=choices,
     )
     is_valid = form.is_valid()
     if "show_settings" in request.POST:
@@ -100,7 +108,7 @@ def _submit(request: StudioRequest) -> HttpResponse:
     if not request.htmx:
         query: dict[str, Any] = {"from": first.pk, "again": 1, "variations": form.number}
         return redirect(f"{reverse('generation:generate')}?{urlencode(query)}")
-    again = _form_again(first, number=form.number)
+    again = _form_again(first, number=form.number, choices=choices)
     return _show(request, again, started=submission.videos)
 
 
@@ -117,7 +125,7 @@ def _tell_what_was_started(
         messages.success(request, STARTED, extra_tags="gallery")
 
 
-def _form_to_show(request: StudioRequest) -> GenerateForm:
+def _form_to_show(request: StudioRequest, choices: list[Provider]) -> GenerateForm:
     """For `?provider=`, filled in from `?from=` and with what stands in the form already.
 
     With `?again` it is the form that has just made that video, and not another one after it;
@@ -125,41 +133,52 @@ def _form_to_show(request: StudioRequest) -> GenerateForm:
     """
     typed = request.GET.copy()
     if "preset" in typed:
-        return _form_of(request, _preset(request, request.GET["preset"]))
+        return _form_of(request, _preset(request, request.GET["preset"]), choices)
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
     if video and "again" in typed:
-        return _form_again(video, number=typed.get("variations", 1))
+        return _form_again(video, number=typed.get("variations", 1), choices=choices)
     if video and "provider" not in typed:
-        return _form_from(video, parent=_line_of(video))
+        return _form_from(video, parent=_line_of(video), choices=choices)
     values, kept = filled_in_from(video) if video else ({}, {})
     kept |= kept_in(typed, user=request.user)[0]
     parent = _earlier(request, typed) or (video and _line_of(video))
-    provider = _chosen(typed)
+    provider = _chosen(typed, choices)
     if kind := typed.get("kind"):
-        provider = for_purpose(provider, kind, kept.keys())
+        provider = for_purpose(provider, kind, kept.keys(), among=choices)
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
-        provider = taking(provider, kept.keys())
+        provider = taking(provider, kept.keys(), among=choices)
     if parent and not video and "settings_of" not in typed:
         # Just come from that video's page: as it was made, as far as the service goes along.
         values = usual_values(parent, provider.mode_for(kept.keys()) or provider.modes[0])
     return GenerateForm.holding(
-        values | typed.dict(), user=request.user, provider=provider, parent=parent, kept=kept
+        values | typed.dict(),
+        user=request.user,
+        provider=provider,
+        parent=parent,
+        kept=kept,
+        choices=choices,
     )
 
 
-def _form_again(video: Video, *, number: Any) -> GenerateForm:
+def _form_again(video: Video, *, number: Any, choices: list[Provider]) -> GenerateForm:
     """The form as it was when it made this video, with a new key: ready for the next one."""
-    return _form_from(video, parent=video.parent, variations=number)
+    return _form_from(video, parent=video.parent, choices=choices, variations=number)
 
 
-def _form_from(video: Video, *, parent: Video | None, **more: Any) -> GenerateForm:
+def _form_from(
+    video: Video, *, parent: Video | None, choices: list[Provider], **more: Any
+) -> GenerateForm:
     """The form as this video was made: a new key, the same prompt, settings and files."""
     values, kept = filled_in_from(video)
-    provider = _offered_or_first(video.provider)
     return GenerateForm.holding(
-        values | more, user=video.user, provider=provider, parent=parent, kept=kept
+        values | more,
+        user=video.user,
+        provider=_offered_or_first(video.provider, choices),
+        parent=parent,
+        kept=kept,
+        choices=choices,
     )
 
 
@@ -173,7 +192,7 @@ def _line_of(video: Video) -> Video | None:
     return video.parent if not video.was_made or (provider and provider.continues) else video
 
 
-def _form_of(request: StudioRequest, preset: Preset) -> GenerateForm:
+def _form_of(request: StudioRequest, preset: Preset, choices: list[Provider]) -> GenerateForm:
     """The form as this preset kept it. Of a file that is gone it says so."""
     key, values = values_of_preset(preset)
     kept, lost = kept_in(values, user=request.user)
@@ -181,9 +200,10 @@ def _form_of(request: StudioRequest, preset: Preset) -> GenerateForm:
     form = GenerateForm.holding(
         values.dict(),
         user=request.user,
-        provider=_offered_or_first(key),
+        provider=_offered_or_first(key, choices),
         parent=parent,
         kept=kept,
+        choices=choices,
     )
     form.notes += tuple(lost.values())
     return form
@@ -209,13 +229,12 @@ def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
     return _video(request, text) if text else None
 
 
-def _chosen(query: QueryDict) -> Provider:
+def _chosen(query: QueryDict, choices: list[Provider]) -> Provider:
     """The service asked for, else the first one offered."""
-    return _offered_or_first(query.get("provider", ""))
+    return _offered_or_first(query.get("provider", ""), choices)
 
 
-def _offered_or_first(key: str) -> Provider:
-    choices = offered()
+def _offered_or_first(key: str, choices: list[Provider]) -> Provider:
     return next((provider for provider in choices if provider.key == key), choices[0])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import pytest
 import responses
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils.timezone import now
@@ -23,6 +24,7 @@ from generation.catalogue import refusal_of, slot_named
 from generation.inputs import keep_input
 from generation.kie.client import KieClient, _shared_client
 from generation.kie.sandbox import Sandbox
+from generation.service_facts import REMEMBERED_AS
 from videostudio.models import User
 
 PASSWORD = "correct horse battery"
@@ -170,6 +172,7 @@ def _nothing_remembered():
     """What a process keeps for a moment must not pass from one test to the next."""
     views._remembered.update(asked=0.0, trouble="")
     _shared_client.cache_clear()
+    cache.delete(REMEMBERED_AS)
 
 
 @pytest.fixture(autouse=True)

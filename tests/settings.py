@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 # Whatever a developer's shell or `.env` says must not reach a test: a key would cost money.
 VARIABLES = {
@@ -36,6 +37,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # noqa: F405
 # Connections that outlive a test would keep its database from being dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
+
+# Test processes that share a Redis remember nothing of each other.
+CACHES["default"]["KEY_PREFIX"] = Path(VARIABLES["VAR_DIR"]).name  # noqa: F405
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {  # noqa: F405

@@ -17,5 +17,6 @@ def preset_help(context: Context) -> dict[str, Any]:
     presets = presets_of(request.user)
     asked = request.GET.get("preset", "")
     applied = next((preset for preset in presets if str(preset.pk) == asked), None)
-    is_gone = applied is not None and not is_offered(applied)
+    choices = context["form"].choices
+    is_gone = applied is not None and not is_offered(applied, among=choices)
     return {"presets": presets, "applied": applied, "is_gone": is_gone}

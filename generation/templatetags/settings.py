@@ -15,6 +15,7 @@ from generation.catalogue import PROVIDERS, Provider
 from generation.fields import MOST_RADIOS, RowsField
 from generation.forms import GenerateForm, SlotOnForm
 from generation.inputs import most_bytes
+from generation.price_list import PriceList
 from generation.schema import MEGABYTE, Setting, Slot
 
 register = Library()
@@ -80,13 +81,10 @@ def unsent_fields() -> str:
 
 
 @register.filter
-def described(provider: Provider) -> str:
+def described(provider: Provider, prices: PriceList) -> str:
     """ "Veo 3.1 Fast · from $0.30" """
-    if provider.cheapest is None:
-        return provider.label
-    usd, per = provider.cheapest
-    amount = f"{usd.normalize():f}" if usd != round(usd, 2) else f"{usd:.2f}"
-    return f"{provider.label} · from ${amount}{' a second' if per == 'second' else ''}"
+    cheapest = prices.cheapest(provider)
+    return f"{provider.label} · from {cheapest}" if cheapest else provider.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -285,8 +285,24 @@ function startAnew(form) {
   tell("");
 }
 
-/** The server draws the form anew with the draft's values: it knows each service's settings. */
-async function restore(draft) {
+// The form is drawn anew by one at a time; where the studio is not reached, htmx has said so.
+let drawing = Promise.resolve();
+const restore = (draft) => (drawing = drawing.then(() => bringBack(draft)).catch(() => {}));
+const discard = (draft) => (drawing = drawing.then(() => drop(draft)).catch(() => {}));
+
+async function draw(verb, values) {
+  const way = { source: "#draft-note", target: "#generate-form", swap: "outerHTML" };
+  // What is sent meanwhile would be the form as it was, and its answer would find it gone.
+  find("#submit").disabled = true;
+  try {
+    await htmx.ajax(verb, location.pathname, { ...way, values });
+  } finally {
+    find("#submit").disabled = false;
+  }
+}
+
+/** Have the form filled in with the draft's values; the server knows each service's settings. */
+async function bringBack(draft) {
   const values = new FormData();
   for (const [name, value] of draft.values) values.append(name, value);
   values.set("show_settings", "1");
@@ -298,7 +314,7 @@ async function restore(draft) {
   prompt.focus({ preventScroll: true });
   prompt.setSelectionRange(prompt.value.length, prompt.value.length);
   tell("Draft restored", "Discard", () => discard(draft));
-  await htmx.ajax("POST", theForm().action, { target: "#generate-form", swap: "outerHTML", values });
+  await draw("POST", values);
   // The same click as before the reload: sent twice, it is still one video.
   const key = find("[name=idempotency_key]", theForm());
   if (keyOf(draft.values)) key.value = keyOf(draft.values);
@@ -310,10 +326,10 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   document.addEventListener("htmx:afterSwap", () => (promptField().value = typed), { once: true });
 });
 
-async function discard(draft) {
+async function drop(draft) {
   dropDraft(keyOf(valuesOf(theForm())));
   promptField().focus({ preventScroll: true });
-  await htmx.ajax("GET", location.pathname, { target: "#generate-form", swap: "outerHTML" });
+  await draw("GET");
   startAnew(theForm());
   toast("Draft discarded", "Undo", () => restore(draft));
 }

@@ -411,6 +411,32 @@ def test_a_draft_is_discarded_and_had_back(page, studio, signed_in):
     expect(prompt).to_have_value("half a thought")
 
 
+def test_a_draft_is_discarded_while_it_is_still_coming_back(page, studio, signed_in):
+    prompt = open_form(page, studio)
+    prompt.fill("half a thought")
+    page.route("**/generate/", lambda route: page.wait_for_timeout(500) or route.continue_())
+    page.reload()
+
+    page.get_by_role("button", name="Discard").click()
+
+    expect(page.get_by_text("Draft discarded")).to_be_visible()
+    expect(prompt).to_have_value("")
+    assert page.evaluate(DRAFTS) == []
+
+
+def test_a_studio_that_is_not_reached_leaves_the_draft_where_it_is(page, studio, signed_in):
+    prompt = open_form(page, studio)
+    prompt.fill("half a thought")
+    page.route("**/generate/", lambda r: r.abort() if r.request.method == "POST" else r.continue_())
+    page.reload()
+    expect(page.get_by_text("could not be reached")).to_be_visible()
+    page.troubles.clear()
+
+    expect(prompt).to_have_value("half a thought")
+    expect(page.get_by_role("button", name="Generate video")).to_be_enabled()
+    assert page.evaluate(DRAFTS) != []
+
+
 def test_a_video_that_has_started_leaves_no_draft(page, studio, signed_in):
     generate(page, studio, "a red kite")
 
@@ -460,6 +486,7 @@ def test_a_sign_in_that_expired_costs_nothing_that_was_typed(page, studio, signe
     page.get_by_label("Service").select_option("kie-hailuo-text2vid")
     page.get_by_label("10 s").check()
     prompt_of(page).fill("a red kite")
+    expect(page.locator("#price-tag")).to_contain_text("$0.25")
     forget_session(page)
 
     page.get_by_role("button", name="Generate video").click()

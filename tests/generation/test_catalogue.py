@@ -16,10 +16,10 @@ from generation.catalogue import (
     FOLDER,
     PROVIDERS,
     PURPOSES,
+    current,
     family_of,
     for_purpose,
     mode_of,
-    offered,
     read_folder,
     read_providers,
     refusal_of,
@@ -86,9 +86,9 @@ def test_each_field_of_kies_is_known(row):
 
 def test_only_what_kie_still_makes_is_offered(settings):
     retired = {row["id"] for row in ROWS if row["status"] == "retired"}
-    usual = offered()
+    usual = current()
     settings.OFFER_RETIRED_SERVICES = True
-    everything = offered()
+    everything = current()
 
     assert everything == list(PROVIDERS.values())
     left_out = [provider for provider in everything if provider not in usual]
@@ -209,36 +209,42 @@ def test_a_service_takes_the_files_of_any_of_its_modes():
 def test_the_files_choose_a_service_that_is_like_the_one_before():
     text = PROVIDERS["kie-hailuo-text2vid"]
 
-    assert taking(text, {"image"}).key == "kie-hailuo-img2vid"
-    assert taking(text, set()) is text
-    assert taking(text, {"video"}).mode_for({"video"})
-    assert taking(text, {"video", "audio", "masks"}) is text
+    assert taking(text, {"image"}, among=current()).key == "kie-hailuo-img2vid"
+    assert taking(text, set(), among=current()) is text
+    assert taking(text, {"video"}, among=current()).mode_for({"video"})
+    assert taking(text, {"video", "audio", "masks"}, among=current()) is text
 
 
 def test_a_purpose_chooses_a_service_that_is_like_the_one_before():
     text = PROVIDERS["kie-kling-3-0-text2vid"]
 
-    assert for_purpose(text, "img2vid").key == "kie-kling-3-0-img2vid"
-    assert for_purpose(text, "vid2vid").maker == text.maker
-    assert for_purpose(text, "lipsync").mode_of_type("lipsync")
-    assert for_purpose(text, "nonsense") is text
+    assert for_purpose(text, "img2vid", among=current()).key == "kie-kling-3-0-img2vid"
+    assert for_purpose(text, "vid2vid", among=current()).maker == text.maker
+    assert for_purpose(text, "lipsync", among=current()).mode_of_type("lipsync")
+    assert for_purpose(text, "nonsense", among=current()) is text
 
 
 def test_a_purpose_prefers_a_service_that_takes_the_files():
     text = PROVIDERS["kie-hailuo-text2vid"]
 
-    assert for_purpose(text, "lipsync", {"video"}).mode_for({"video"})
-    assert for_purpose(text, "extend", {"video"}).key == "kie-wan-2-7-extend"
-    assert for_purpose(text, "img2vid", {"image", "last_image"}).key == "kie-hailuo-img2vid"
+    assert for_purpose(text, "lipsync", {"video"}, among=current()).mode_for({"video"})
+    assert for_purpose(text, "extend", {"video"}, among=current()).key == "kie-wan-2-7-extend"
+    assert (
+        for_purpose(text, "img2vid", {"image", "last_image"}, among=current()).key
+        == "kie-hailuo-img2vid"
+    )
     # Files that none of them takes are shown to be removed.
-    assert for_purpose(text, "text2vid", {"image"}).modes[0].generation_type == "text2vid"
+    assert (
+        for_purpose(text, "text2vid", {"image"}, among=current()).modes[0].generation_type
+        == "text2vid"
+    )
 
 
 def test_what_goes_on_from_a_task_is_not_chosen_by_its_purpose():
     veo = PROVIDERS["kie-veo3-fast"]
 
-    assert for_purpose(veo, "upscale", {"video"}).key == "kie-topaz-upscale"
-    assert not for_purpose(veo, "extend").continues
+    assert for_purpose(veo, "upscale", {"video"}, among=current()).key == "kie-topaz-upscale"
+    assert not for_purpose(veo, "extend", among=current()).continues
 
 
 def test_a_slot_is_the_chosen_services_own_where_it_has_one():

@@ -154,7 +154,7 @@ def test_requests_that_differ_in_anything_have_other_digests():
     assert len({request.digest for request in requests}) == len(requests)
 
 
-def test_a_request_makes_a_row():
+def test_a_request_makes_a_row(db):
     values = {"aspect_ratio": "9:16", "duration": 8, "resolution": "720p"}
 
     request = checked(provider=VEO, values=values)
@@ -175,7 +175,7 @@ def test_a_request_makes_a_row():
     }
 
 
-def test_a_row_leaves_open_what_the_request_leaves_open():
+def test_a_row_leaves_open_what_the_request_leaves_open(db):
     facts = {"provider": PROVIDERS["kie-sora-2-text2vid"], "values": {}}
 
     columns = checked(**facts).as_columns()
@@ -186,7 +186,7 @@ def test_a_row_leaves_open_what_the_request_leaves_open():
     assert columns["parameters"] == {}
 
 
-def test_a_fixed_length_is_known_without_being_chosen():
+def test_a_fixed_length_is_known_without_being_chosen(db):
     columns = checked(provider=PROVIDERS["kie-hailuo-02-pro-text2vid"], values={}).as_columns()
 
     assert columns["duration"] == 6

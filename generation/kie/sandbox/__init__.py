@@ -6,6 +6,7 @@ from typing import Any
 from generation.kie.sandbox.books import RequestBook, RequestSeen
 from generation.kie.sandbox.catalogue import ModelOnOffer
 from generation.kie.sandbox.faults import CALLBACK, CREATION, FILE, QUESTION, Fault, Faults
+from generation.kie.sandbox.orders import Creation
 from generation.kie.sandbox.server import Sandbox, accept_everything
 from generation.kie.sandbox.tasks import SandboxTask
 from generation.kie.sandbox.words import WORDS
@@ -21,6 +22,7 @@ FAULTS: Mapping[str, Mapping[str, Fault[Any]]] = {
 __all__ = [
     "FAULTS",
     "WORDS",
+    "Creation",
     "Faults",
     "ModelOnOffer",
     "RequestBook",

@@ -2,7 +2,7 @@
 
 import mimetypes
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,18 @@ from generation.kie.sandbox.clips import LONGEST_SECONDS, ClipOrder, order_clip
 from generation.kie.sandbox.families import Family
 from generation.kie.sandbox.files import SandboxFiles
 from generation.kie.sandbox.media import look_into
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """What a price is asked for: the call, and what only the sandbox knows about it."""
+
+    path: str
+    body: Mapping[str, Any]
+    # Of the clips and sounds that were handed in, by their addresses.
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    # The earlier task that it is made from.
+    source: "Creation | None" = None
 
 
 def order_for(
@@ -53,6 +65,13 @@ def strings_in(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping | list):
         for inner in value.values() if isinstance(value, Mapping) else value:
             yield from strings_in(inner)
+
+
+def lengths_in(body: Mapping[str, Any], files: SandboxFiles) -> dict[str, float]:
+    """How long the clips and sounds are that were handed in here, by their addresses."""
+    handed_in = {url: file for url in strings_in(body) if (file := files.at(url))}
+    lasting = _of_kind("video", [*handed_in.values()]) + _of_kind("audio", [*handed_in.values()])
+    return {url: look_into(file).seconds for url, file in handed_in.items() if file in lasting}
 
 
 def _of_kind(kind: str, files: list[Path]) -> list[Path]:

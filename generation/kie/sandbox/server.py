@@ -69,7 +69,7 @@ from generation.kie.sandbox.http import (
     part_of_file,
     text,
 )
-from generation.kie.sandbox.orders import strings_in
+from generation.kie.sandbox.orders import Creation, lengths_in, strings_in
 from generation.kie.sandbox.rendering import Rendering
 from generation.kie.sandbox.tasks import SandboxTask, TaskBook
 from generation.kie.sandbox.uploads import base64_upload, stream_upload
@@ -97,7 +97,7 @@ def accept_everything(path: str, body: Mapping[str, Any]) -> str:
     return ""
 
 
-def usual_price(path: str, body: Mapping[str, Any]) -> Decimal | None:
+def usual_price(creation: Creation) -> Decimal | None:
     """The prices of a sandbox that is given none: by the length of the clip."""
     return None
 
@@ -121,7 +121,7 @@ class RateLimit:
 class Sandbox:
     """The server. What `refusal_of` says about a body is answered with code 422, "" accepts it.
 
-    `credits_for` says what a creation costs, by its path and body; None: as the sandbox likes.
+    `credits_for` says what a creation costs; None: as the sandbox likes.
     `models` is what the live catalogue tells. `clip`: the file that every task results in, in
     place of a clip rendered for it.
     """
@@ -132,7 +132,7 @@ class Sandbox:
         folder: Path,
         api_key: str,
         refusal_of: Callable[[str, Mapping[str, Any]], str] = accept_everything,
-        credits_for: Callable[[str, Mapping[str, Any]], Decimal | None] = usual_price,
+        credits_for: Callable[[Creation], Decimal | None] = usual_price,
         models: Callable[[], Iterable[ModelOnOffer]] = no_models,
         seconds: float = 20.0,
         host: str = "127.0.0.1",
@@ -350,7 +350,7 @@ class Sandbox:
             model=order.model,
             prompt=prompt,
             body=body,
-            price=self._price(family, body, order),
+            price=self._price(family, body, order, source),
             file_name=f"{uuid4().hex}_{int(now.timestamp())}.mp4",
             created_at=now,
             ends_at=None if "forever" in words else now + takes,
@@ -365,8 +365,22 @@ class Sandbox:
         logger.info("sandbox_accepted task=%s family=%s", task.task_id, family.name)
         return task
 
-    def _price(self, family: Family, body: Mapping[str, Any], order: ClipOrder) -> float:
-        price = self._credits_for(family.create_path, body)
+    def _price(
+        self,
+        family: Family,
+        body: Mapping[str, Any],
+        order: ClipOrder,
+        source: SandboxTask | None,
+    ) -> float:
+        creation = Creation(
+            path=family.create_path,
+            body=body,
+            seconds=lengths_in(body, self._files),
+            source=Creation(path=BY_NAME[source.family].create_path, body=source.body)
+            if source
+            else None,
+        )
+        price = self._credits_for(creation)
         usual = max(LEAST_CREDITS, CREDITS_A_SECOND * order.seconds)
         return usual if price is None else float(price)
 

@@ -4,14 +4,18 @@ import signal
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
 
+from generation import stand_in
 from generation.catalogue import refusal_of
-from generation.kie.sandbox import FAULTS, WORDS, Faults, Sandbox
+from generation.kie.sandbox import FAULTS, WORDS, Creation, Faults, ModelOnOffer, Sandbox
+from generation.price_list import PriceList
 
 
 class Command(BaseCommand):
@@ -67,6 +71,8 @@ class Command(BaseCommand):
             folder=options["folder"],
             api_key=settings.KIE_API_KEY,
             refusal_of=refusal_of,
+            credits_for=credits_for,
+            models=models_on_offer,
             seconds=options["seconds"],
             host=options["host"],
             port=options["port"],
@@ -83,3 +89,22 @@ class Command(BaseCommand):
         with suppress(KeyboardInterrupt):
             sandbox.serve_forever()
         sandbox.stop()
+
+
+def credits_for(creation: Creation) -> Decimal | None:
+    return stand_in.credits_for(creation, prices=_prices())
+
+
+def models_on_offer() -> list[ModelOnOffer]:
+    return stand_in.models_on_offer(_prices())
+
+
+def _prices() -> PriceList:
+    """What counts now. The sandbox stands in for somebody else: our database may be away."""
+    try:
+        return PriceList.now()
+    except DatabaseError:
+        return PriceList()
+    finally:
+        # Each question to the sandbox has a thread of its own, which ends with it.
+        connection.close()

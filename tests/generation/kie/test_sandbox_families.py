@@ -16,7 +16,7 @@ import requests
 from generation.kie.client import KieClient
 from generation.kie.errors import KieNotSent, KieRefused
 from generation.kie.families import FAMILIES
-from generation.kie.sandbox import ModelOnOffer
+from generation.kie.sandbox import Creation, ModelOnOffer
 from generation.kie.snapshot import TaskState
 from tests.conftest import EXAMPLES, example, make_clip
 from tests.generation.kie.documented import (
@@ -600,30 +600,39 @@ def test_a_video_that_is_not_there_any_more_is_refused(studio):
 def test_a_task_costs_what_the_sandbox_is_told(make_studio):
     asked = []
 
-    def credits_for(path, body):
-        asked.append((path, body))
+    def credits_for(creation):
+        asked.append(creation)
         return Decimal("12.5")
 
     studio = make_studio(credits_for=credits_for)
     task_id = studio.done("market", {"prompt": "a kite", "duration": 1}, model="m")
 
-    assert asked == [(CREATE, {"model": "m", "input": {"prompt": "a kite", "duration": 1}})]
+    body = {"model": "m", "input": {"prompt": "a kite", "duration": 1}}
+    assert asked == [Creation(path=CREATE, body=body)]
     assert studio.ask("market", task_id).credits == Decimal("12.50")
     assert studio.client.fetch_credits() == Decimal("9987.50")
 
 
 def test_an_upgrade_costs_what_the_sandbox_is_told(make_studio):
-    studio = make_studio(credits_for=lambda path, body: Decimal(5) if path == GET_1080P else None)
+    asked = []
+
+    def credits_for(creation):
+        asked.append(creation)
+        return Decimal(5) if creation.path == GET_1080P else None
+
+    studio = make_studio(credits_for=credits_for)
     source = studio.veo()
     before = studio.client.fetch_credits()
 
     studio.create("veo-1080p", {"taskId": source, "index": 1})
 
     assert before - studio.client.fetch_credits() == 5
+    # A price may depend on what the earlier video was asked for.
+    assert asked[1].source == asked[0]
 
 
 def test_without_a_price_it_costs_what_it_used_to(make_studio):
-    studio = make_studio(credits_for=lambda path, body: None)
+    studio = make_studio(credits_for=lambda creation: None)
 
     studio.veo()
 

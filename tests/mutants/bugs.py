@@ -644,8 +644,8 @@ MUTANTS = (
     Mutant(
         "a clip that is charged and not counted",
         "generation/prices.py",
-        "        total += inputs.video_seconds\n",
-        "        total += 0\n",
+        "total += inputs.video_seconds",
+        "total += 0",
         "a video costs twice what its button said",
         tests=("tests/generation/test_prices.py", "tests/generation/test_catalogue.py"),
     ),

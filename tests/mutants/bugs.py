@@ -647,6 +647,6 @@ MUTANTS = (
         "total += inputs.video_seconds",
         "total += 0",
         "a video costs twice what its button said",
-        tests=("tests/generation/test_prices.py", "tests/generation/test_catalogue.py"),
+        tests=("tests/generation/test_catalogue.py", "tests/generation/test_catalogue_prices.py"),
     ),
 )

@@ -124,9 +124,45 @@ function complain(place, text) {
 
 /** The files decide which services and settings there are: have the form follow. */
 function changed() {
-  if (findAll(".tile.is-coming").length) return;
+  if (isComing()) return;
+  isFollowing = true;
   find("#inputs")?.dispatchEvent(new Event("inputs-changed"));
 }
+
+/* --- Sending waits for files that are on their way ------------------------------------------- */
+
+const isComing = () => findAll(".tile.is-coming").length > 0;
+let isFollowing = false;
+let isSendingWanted = false;
+
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (event.target !== form() || !(isComing() || isFollowing)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    isSendingWanted = true;
+    find("#submit span").textContent = "Handing in the file…";
+  },
+  { capture: true },
+);
+
+/** The form is whole: what was wanted meanwhile is done, unless a file could not be taken. */
+function followed() {
+  isFollowing = false;
+  if (!isSendingWanted || isComing()) return;
+  isSendingWanted = false;
+  find("#submit span").textContent = "Generate video";
+  const isWrong = findAll(".upload-error").some((error) => !error.hidden);
+  if (!isWrong) form().requestSubmit(find("#submit"));
+}
+
+document.addEventListener("htmx:afterSettle", ({ target }) => {
+  if (target.id === "settings") followed();
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.id === "inputs" && !detail.successful) followed();
+});
 
 document.addEventListener("change", ({ target }) => {
   if (target.closest?.("#settings")) showWhatCounts();

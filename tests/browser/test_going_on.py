@@ -192,6 +192,7 @@ def test_what_it_was_made_from_can_be_taken_off_the_form(page, studio, signed_in
 
     page.get_by_role("link", name="Make another").click()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red kite")
+    page.wait_for_load_state("load")
     page.get_by_role("button", name="Not made from this video").click()
     expect(page.locator("#earlier")).to_have_count(0)
     press(page)

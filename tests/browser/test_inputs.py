@@ -58,6 +58,8 @@ def choose(page, name, *files):
     """By the file dialog; returns when they have arrived and the settings have followed."""
     with page.expect_response(lambda answer: "follow=1" in answer.url and answer.ok):
         page.locator(f"input[type=file][name={name}]").set_input_files(list(files))
+    busy = ".htmx-request, .htmx-swapping, .htmx-settling"
+    page.wait_for_function("busy => !document.querySelector(busy)", arg=busy)
 
 
 # As a person drops or pastes: a DataTransfer full of files, made in the page.

@@ -51,7 +51,7 @@ def hand_in(request: StudioRequest) -> HttpResponse:
 
 
 @require_safe
-def library(request: StudioRequest) -> HttpResponse:
+def earlier_files(request: StudioRequest) -> HttpResponse:
     """Earlier files, newest first: of one kind, for one slot of the form."""
     slot = _slot(request.GET.get("slot", ""), request.GET.get("provider", ""))
     entries = InputFile.objects.for_user(request.user).filter(kind=slot.kind).newest_first()

@@ -227,17 +227,17 @@ document.addEventListener("click", async ({ target }) => {
   if (open) {
     const slot = open.closest(".slot");
     const query = new URLSearchParams({ slot: slot.dataset.slot, provider: find("#settings").dataset.service });
-    await window.htmx.ajax("GET", `${form().dataset.library}?${query}`, { target: "#library", swap: "innerHTML" });
+    await window.htmx.ajax("GET", `${form().dataset.shelf}?${query}`, { target: "#library", swap: "innerHTML" });
     dialog.showModal();
     find("#library-title", dialog)?.focus();
   }
   if (target.closest("#library [data-close]")) dialog.close();
-  const entry = target.closest("#library .library-entry");
+  const entry = target.closest("#library .shelf-entry");
   if (entry) await choose(entry);
 });
 
 async function choose(entry) {
-  const name = find(".library", dialog).dataset.slot;
+  const name = find(".shelf", dialog).dataset.slot;
   const slot = document.getElementById(`slot-${name}`);
   const query = new URLSearchParams({ slot: name, provider: find("#settings").dataset.service });
   const answer = await fetch(`${entry.dataset.url}?${query}`);

@@ -360,7 +360,7 @@ def test_a_file_is_taken_out_of_the_library(page, studio, signed_in):
 
     dialog.get_by_role("button", name="Take earlier.png out of the library").click()
 
-    expect(dialog.locator(".library-entry")).to_have_count(0)
+    expect(dialog.locator(".shelf-entry")).to_have_count(0)
     assert not InputFile.objects.exists()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()

@@ -463,6 +463,13 @@ class Video(models.Model):
                 name="video_usual_time",
                 condition=Q(succeeded_at__isnull=False),
             ),
+            # What somebody has asked for in a day or month, deleted or not; and how a service did.
+            models.Index(fields=["user", "created_at"], name="video_asked_for"),
+            models.Index(
+                fields=["provider", "-completed_at"],
+                name="video_settled",
+                condition=Q(completed_at__isnull=False),
+            ),
             models.Index(
                 fields=["deleted_at"],
                 name="video_deleted",

@@ -129,6 +129,8 @@ def detail(request: StudioRequest, pk: uuid.UUID) -> HttpResponse:
     """One video: player, settings, history, actions, what it came from and what came of it."""
     line = Video.objects.for_user(request.user).select_related(ANCESTORS)
     video = get_object_or_404(line, pk=pk)
+    # At hand: whoever asks whose it is needs no query.
+    video.user = request.user
     children = Video.objects.for_user(request.user).filter(parent=video).newest_first()
     newest = list(children[: MOST_CHILDREN + 1])
     context = {

@@ -14,7 +14,7 @@ const KIND_WORDS = { image: "picture", video: "clip", audio: "recording" };
 /* --- Handing in ----------------------------------------------------------------------------- */
 
 const kindOf = (file) => file.type.split("/")[0];
-const roomOf = (slot) => Number(slot.dataset.room) - findAll(".tile.is-coming", slot).length;
+const roomOf = (slot) => Number(slot.dataset.most) - findAll(".tile", slot).length;
 
 /** Each file to the first place of its kind that has room, else to one of another service. */
 function take(files) {
@@ -24,7 +24,7 @@ function take(files) {
       tell("Pictures, clips and recordings are taken. This file is none of them.");
       continue;
     }
-      const slots = findAll(`#inputs .slot[data-kind="${kind}"]:not(.is-unwanted)`);
+    const slots = findAll(`#inputs .slot[data-kind="${kind}"]:not(.is-unwanted)`);
     const slot = slots.find((each) => roomOf(each) > 0) ?? slots.find((each) => find(".drop", each));
     if (slot) handIn(slot, slot.dataset.slot, file);
     else if (slots.length) tell(`There is no room for another ${KIND_WORDS[kind]}. Remove one first.`);
@@ -32,10 +32,18 @@ function take(files) {
   }
 }
 
+/** As many of the files as the place has room for; a place for one has it always. */
+function handInAll(slot, files) {
+  const room = find("[multiple]", slot) ? Math.max(roomOf(slot), 0) : 1;
+  for (const file of files.slice(0, room)) handIn(slot, slot.dataset.slot, file);
+  if (files.length > room) complain(slot, room ? `At most ${room} more, please.` : "There is no room for more.");
+}
+
 function handIn(place, slot, file) {
   const tiles = find(".tiles", place) ?? place;
   const isOnly = place.matches(".slot") && !find("input[type=file][multiple]", place);
   const tile = comingTile(file);
+  const before = isOnly ? [...tiles.children] : [];
   if (isOnly) tiles.replaceChildren(tile);
   else tiles.append(tile);
   complain(place, "");
@@ -49,16 +57,25 @@ function handIn(place, slot, file) {
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     find("progress", tile).value = loaded / total;
   });
-  request.addEventListener("loadend", () => arrived(request, tile, place));
+  request.addEventListener("loadend", () => {
+    // The settings may have been swapped meanwhile, and the tile with them.
+    const now = document.getElementById(place.id) ?? find("#inputs .strangers");
+    if (!tile.isConnected) (find(".tiles", now) ?? now).append(tile);
+    arrived(request, tile, now, before);
+  });
   find("button", tile).addEventListener("click", () => request.abort());
   request.send(body);
 }
 
-function arrived(request, tile, place) {
-  // The sign-in page came in its place, or the form was swapped meanwhile.
+/** The file's tile in place of the coming one; else why not, and what stood there `before`. */
+function arrived(request, tile, place, before) {
+  // The sign-in page came in its place.
   const isFine = request.status === 200 && request.responseText.includes("kept-");
-  if (isFine) tile.outerHTML = request.responseText;
-  else tile.remove();
+  const id = isFine && request.responseText.match(/id="(kept-[^"]+)"/)[1];
+  if (!isFine) tile.replaceWith(...before);
+  // The same file twice is there once.
+  else if (document.getElementById(id)) tile.remove();
+  else tile.outerHTML = request.responseText;
   if (!isFine && request.status) complain(place, sentenceFor(request));
   else if (!isFine && request.readyState === 4) complain(place, "The upload was stopped.");
   changed();
@@ -91,37 +108,84 @@ function comingTile(file) {
   return tile;
 }
 
+// By the id of its place: what was wrong with a file is still to be read when the settings follow.
+const complaints = new Map();
+
 function complain(place, text) {
   const error = find(".upload-error", place);
   if (!error) {
     if (text) tell(text, "error");
     return;
   }
+  complaints.set(place.id, text);
   error.textContent = text;
   error.hidden = !text;
 }
 
 /** The files decide which services and settings there are: have the form follow. */
 function changed() {
-  if (findAll(".tile.is-coming").length) return;
+  if (isComing()) return;
+  isFollowing = true;
   find("#inputs")?.dispatchEvent(new Event("inputs-changed"));
 }
 
+/* --- Sending waits for files that are on their way ------------------------------------------- */
+
+const isComing = () => findAll(".tile.is-coming").length > 0;
+let isFollowing = false;
+let isSendingWanted = false;
+
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (event.target !== form() || !(isComing() || isFollowing)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    isSendingWanted = true;
+    find("#submit span").textContent = "Handing in the file…";
+  },
+  { capture: true },
+);
+
+/** The form is whole: what was wanted meanwhile is done, unless a file could not be taken. */
+function followed() {
+  isFollowing = false;
+  if (!isSendingWanted || isComing()) return;
+  isSendingWanted = false;
+  find("#submit span").textContent = "Generate video";
+  const isWrong = findAll(".upload-error").some((error) => !error.hidden);
+  if (!isWrong) form().requestSubmit(find("#submit"));
+}
+
+document.addEventListener("htmx:afterSettle", ({ target }) => {
+  if (target.id === "settings") followed();
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.id === "inputs" && !detail.successful) followed();
+});
+
 document.addEventListener("change", ({ target }) => {
   if (target.closest?.("#settings")) showWhatCounts();
-  const slot = target.matches?.("#generate-form input[type=file]") && target.closest(".slot");
-  if (!slot) return;
-  const files = [...target.files];
-  target.value = "";
-  const room = find("[multiple]", slot) ? roomOf(slot) : 1;
-  if (files.length > room) complain(slot, `At most ${room} more, please.`);
-  for (const file of files.slice(0, Math.max(room, 0))) handIn(slot, slot.dataset.slot, file);
 });
+document.addEventListener(
+  "change",
+  (event) => {
+    const slot = event.target.matches?.("#generate-form input[type=file]") && event.target.closest(".slot");
+    if (!slot) return;
+    // The settings follow when the files are there: an earlier question would cancel that one.
+    event.stopPropagation();
+    const files = [...event.target.files];
+    event.target.value = "";
+    handInAll(slot, files);
+  },
+  { capture: true },
+);
 document.addEventListener("click", ({ target }) => {
   const tile = target.closest(".remove-input")?.closest(".tile");
   if (!tile) return;
   const slot = tile.closest(".slot");
   tile.remove();
+  if (slot) complain(slot, "");
   changed();
   find("input[type=file]", slot ?? document)?.focus();
 });
@@ -146,9 +210,8 @@ for (const name of ["dragover", "drop"]) {
     if (name !== "drop") return;
     const slot = event.target.closest?.(".slot:not(.is-unwanted)");
     const fits = slot && [...event.dataTransfer.files].every((file) => kindOf(file) === slot.dataset.kind);
-    if (fits && find(".drop", slot)) {
-      for (const file of event.dataTransfer.files) handIn(slot, slot.dataset.slot, file);
-    } else take(event.dataTransfer.files);
+    if (fits && find(".drop", slot)) handInAll(slot, [...event.dataTransfer.files]);
+    else take(event.dataTransfer.files);
   });
 }
 document.addEventListener("dragleave", (event) => {
@@ -202,6 +265,10 @@ function follow() {
     else link.removeAttribute("aria-current");
   }
   narrow(select);
+  for (const [id, text] of complaints) {
+    const place = document.getElementById(id);
+    if (place && text) complain(place, text);
+  }
   for (const number of findAll(".is-number input[min][max]", settings)) addSlider(number);
   for (const rows of findAll(".rows", settings)) foldRows(rows);
   showWhatCounts();

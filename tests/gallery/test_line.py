@@ -101,7 +101,7 @@ def test_the_page_takes_as_many_queries_whatever_its_family(
         make_video(parent=video)
 
     # Who asks (2), the video with its line, what came of it (2), its history, its results.
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         alice_client.get(video.get_absolute_url())
 
 

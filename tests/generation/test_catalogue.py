@@ -227,18 +227,24 @@ def test_a_purpose_chooses_a_service_that_is_like_the_one_before():
 def test_a_purpose_prefers_a_service_that_takes_the_files():
     text = PROVIDERS["kie-hailuo-text2vid"]
 
-    assert for_purpose(text, "lipsync", {"video"}).mode_for({"video"})
-    assert for_purpose(text, "extend", {"video"}).key == "kie-wan-2-7-extend"
-    assert for_purpose(text, "img2vid", {"image", "last_image"}).key == "kie-hailuo-img2vid"
+    assert for_purpose(text, "lipsync", {"video"}, among=current()).mode_for({"video"})
+    assert for_purpose(text, "extend", {"video"}, among=current()).key == "kie-wan-2-7-extend"
+    assert (
+        for_purpose(text, "img2vid", {"image", "last_image"}, among=current()).key
+        == "kie-hailuo-img2vid"
+    )
     # Files that none of them takes are shown to be removed.
-    assert for_purpose(text, "text2vid", {"image"}).modes[0].generation_type == "text2vid"
+    assert (
+        for_purpose(text, "text2vid", {"image"}, among=current()).modes[0].generation_type
+        == "text2vid"
+    )
 
 
 def test_what_goes_on_from_a_task_is_not_chosen_by_its_purpose():
     veo = PROVIDERS["kie-veo3-fast"]
 
-    assert for_purpose(veo, "upscale", {"video"}).key == "kie-topaz-upscale"
-    assert not for_purpose(veo, "extend").continues
+    assert for_purpose(veo, "upscale", {"video"}, among=current()).key == "kie-topaz-upscale"
+    assert not for_purpose(veo, "extend", among=current()).continues
 
 
 def test_a_slot_is_the_chosen_services_own_where_it_has_one():

@@ -1,0 +1,441 @@
+"""What videos are made from: chosen, dropped, pasted, taken from the library, removed again."""
+
+import base64
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from gallery.models import InputFile, Status, Video
+from tests.browser.conftest import card, sign_in
+from tests.conftest import kept_input, make_clip, picture_bytes, running_sandbox, sound_bytes
+
+pytestmark = pytest.mark.browser
+
+STARTED = "Video generation started! Check the Gallery tab to see progress."
+
+
+@pytest.fixture(scope="session")
+def clip_path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    return make_clip(folder / "clip.mp4", seconds=4, size=(640, 360), fps=6)
+
+
+@pytest.fixture
+def sandbox(tmp_path, settings, clip_path):
+    """A KIE.AI whose videos are all rendered already."""
+    with running_sandbox(tmp_path / "sandbox", settings, clip=clip_path) as server:
+        yield server
+
+
+def picture(name="kite.png", width=640, height=360):
+    return {"name": name, "mimeType": "image/png", "buffer": picture_bytes(width, height)}
+
+
+def sound(name="wind.wav"):
+    return {"name": name, "mimeType": "audio/wav", "buffer": sound_bytes(4)}
+
+
+def clip(path):
+    return {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": path.read_bytes()}
+
+
+def open_form(page, studio, provider):
+    page.goto(f"{studio.url}/generate/?provider={provider}")
+
+
+def slot(page, name):
+    return page.locator(f"#slot-{name}")
+
+
+def tiles(page, name):
+    """The files that have arrived in this slot, after the settings have followed."""
+    return slot(page, name).locator(".tile:not(.is-coming)")
+
+
+def choose(page, name, *files):
+    """By the file dialog; returns when they have arrived and the settings have followed."""
+    with page.expect_response(lambda answer: "follow=1" in answer.url and answer.ok):
+        page.locator(f"input[type=file][name={name}]").set_input_files(list(files))
+
+
+# As a person drops or pastes: a DataTransfer full of files, made in the page.
+GIVE = """([selector, kind, files]) => {
+  const transfer = new DataTransfer();
+  for (const { name, mimeType, base64 } of files) {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], name, { type: mimeType }));
+  }
+  const options = { bubbles: true, cancelable: true };
+  const event = kind === "paste"
+    ? new ClipboardEvent("paste", { ...options, clipboardData: transfer })
+    : new DragEvent("drop", { ...options, dataTransfer: transfer });
+  document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+def give(page, kind, selector, *files):
+    given = [
+        {
+            "name": file["name"],
+            "mimeType": file["mimeType"],
+            "base64": base64.b64encode(file["buffer"]).decode(),
+        }
+        for file in files
+    ]
+    with page.expect_response(lambda answer: "follow=1" in answer.url and answer.ok):
+        page.evaluate(GIVE, [selector, kind, given])
+
+
+def start(page, prompt):
+    """Press the button; the video it has made."""
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("button", name="Generate video").click()
+    page.get_by_text(STARTED).wait_for()
+    return Video.objects.newest_first().first()
+
+
+def expect_it_to_play(page, studio, video):
+    """It ends as a card in the gallery that plays."""
+    page.goto(studio.url)
+    expect(card(page, video.pk)).to_have_attribute("data-status", "processing")
+    studio.finish()
+    expect(card(page, video.pk)).to_have_attribute("data-status", "completed")
+    player = card(page, video.pk).locator("video")
+    player.evaluate("video => video.play()")
+    page.wait_for_function(
+        "id => document.getElementById(id).currentTime > 0.2", arg=player.get_attribute("id")
+    )
+
+
+def sent(studio):
+    """What KIE.AI was asked for last."""
+    body = studio.sandbox.tasks()[-1].body
+    return body.get("input", body)
+
+
+# --- Five models of five makers -------------------------------------------------------------
+
+
+def test_veo_with_a_picture_for_reference(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    give(page, "drop", "#slot-reference_images .drop", picture())
+    expect(tiles(page, "reference_images")).to_have_count(1)
+    # With references Veo makes eight seconds and no others.
+    expect(page.locator("#setting-duration label")).to_have_text(["8 s"])
+
+    video = start(page, "the kite of the picture")
+
+    assert (video.generation_type, video.model) == ("ref2vid", "veo3_fast")
+    assert sent(studio)["generationType"] == "REFERENCE_2_VIDEO"
+    assert len(sent(studio)["imageUrls"]) == 1
+    expect_it_to_play(page, studio, video)
+
+
+def test_hailuo_from_a_first_frame_to_a_last_one(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-img2vid")
+    choose(page, "image", picture("first.png"))
+    choose(page, "last_image", picture("last.png", 360, 640))
+    expect(tiles(page, "image")).to_contain_text("first.png")
+    expect(tiles(page, "last_image")).to_contain_text("last.png")
+
+    video = start(page, "from the one to the other")
+
+    assert [given.field for given in video.inputs.all()] == ["end_image_url", "image_url"]
+    assert {"image_url", "end_image_url"} <= sent(studio).keys()
+    expect_it_to_play(page, studio, video)
+
+
+def test_kling_in_shots_of_ones_own(page, studio, signed_in):
+    open_form(page, studio, "kie-kling-3-0-text2vid")
+    page.get_by_label("Several shots").check()
+    for number, (words, seconds) in enumerate([("It rains.", 2), ("The sun comes out.", 3)], 1):
+        page.get_by_label(f"What happens, {number}", exact=True).fill(words)
+        page.get_by_label(f"Seconds, {number}", exact=True).fill(str(seconds))
+
+    video = start(page, "a day at sea")
+
+    shots = [
+        {"prompt": "It rains.", "duration": 2},
+        {"prompt": "The sun comes out.", "duration": 3},
+    ]
+    assert video.parameters["shots"] == shots
+    assert (sent(studio)["multi_shots"], sent(studio)["multi_prompt"]) == (True, shots)
+    expect_it_to_play(page, studio, video)
+
+
+def test_seedance_after_a_clip(page, studio, signed_in, clip_path):
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+    without = page.locator("#price").inner_text()
+    choose(page, "reference_videos", clip(clip_path))
+    expect(tiles(page, "reference_videos")).to_contain_text("640 × 360 · 4.0 s")
+    # The clip's seconds are charged as well, at another rate.
+    expect(page.locator("#price")).not_to_have_text(without)
+
+    video = start(page, "the same, in the rain")
+
+    assert video.inputs.get().kind == "video"
+    assert len(sent(studio)["reference_video_urls"]) == 1
+    expect_it_to_play(page, studio, video)
+
+
+def test_wan_to_a_recording(page, studio, signed_in):
+    open_form(page, studio, "kie-wan-2-7-text2vid")
+    give(page, "paste", "#id_prompt", sound())
+    expect(tiles(page, "audio")).to_contain_text("wind.wav")
+
+    video = start(page, "she sings what is played")
+
+    assert video.inputs.get().media_type == "audio/wav"
+    assert sent(studio)["audio_url"].endswith(".wav")
+    expect_it_to_play(page, studio, video)
+
+
+# --- Handing in -----------------------------------------------------------------------------
+
+
+def test_a_picture_pasted_anywhere_chooses_a_service_that_takes_it(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-text2vid")
+    page.get_by_label("Prompt", exact=True).fill("kept words")
+    page.get_by_label("10 s").check()
+
+    give(page, "paste", "body", picture())
+
+    expect(page.get_by_label("Service")).to_have_value("kie-hailuo-img2vid")
+    expect(page.locator("#toasts")).to_contain_text("Switched to Hailuo 02, which takes this file.")
+    expect(tiles(page, "image")).to_have_count(1)
+    expect(page.get_by_label("10 s")).to_be_checked()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("kept words")
+
+
+def test_text_is_pasted_as_text(page, studio, signed_in, context):
+    open_form(page, studio, "kie-veo3-fast")
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.fill("from elsewhere")
+    prompt.select_text()
+    page.keyboard.press("Control+X")
+
+    page.keyboard.press("Control+V")
+
+    expect(prompt).to_have_value("from elsewhere")
+
+
+def test_files_find_the_first_place_of_their_kind_that_has_room(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-img2vid")
+
+    give(page, "drop", "h1", picture("one.png", 640, 360), picture("two.png", 360, 640))
+
+    expect(tiles(page, "image")).to_contain_text("one.png")
+    expect(tiles(page, "last_image")).to_contain_text("two.png")
+
+
+def test_a_place_takes_as_many_as_it_has_room_for(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    files = [picture(f"{n}.png", 640, 360 + n) for n in range(3)]
+
+    choose(page, "image", *files)
+
+    expect(tiles(page, "image")).to_have_count(2)
+    expect(slot(page, "image")).to_contain_text("0.png")
+
+
+def test_the_same_file_twice_is_there_once(page, studio, signed_in):
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+
+    choose(page, "reference_images", picture("one.png"))
+    choose(page, "reference_images", picture("copy.png"))
+
+    expect(tiles(page, "reference_images")).to_have_count(1)
+    assert InputFile.objects.count() == 1
+
+
+def test_a_file_that_cannot_be_used_says_why_and_leaves_the_others(page, studio, signed_in):
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+    choose(page, "reference_images", picture())
+
+    choose(page, "reference_images", picture("small.png", 100, 100))
+
+    expect(slot(page, "reference_images")).to_contain_text("at least 300 on each side")
+    expect(tiles(page, "reference_images")).to_have_count(1)
+
+
+def test_a_text_is_no_file_to_start_from(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"}
+
+    page.evaluate(GIVE, ["body", "drop", [text | {"base64": "d29yZHM=", "buffer": None}]])
+
+    expect(page.locator("#toasts")).to_contain_text("Pictures, clips and recordings are taken.")
+
+
+def test_a_file_is_removed_and_the_settings_follow(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    choose(page, "reference_images", picture())
+    expect(page.locator("#setting-duration label")).to_have_text(["8 s"])
+
+    with page.expect_response(lambda answer: "follow=1" in answer.url):
+        page.get_by_role("button", name="Remove kite.png").click()
+
+    expect(tiles(page, "reference_images")).to_have_count(0)
+    expect(page.locator("#setting-duration label")).to_have_text(["4 s", "6 s", "8 s"])
+    # It stays in the library.
+    assert InputFile.objects.count() == 1
+
+
+def test_what_was_removed_is_not_sent(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    choose(page, "image", picture())
+    with page.expect_response(lambda answer: "follow=1" in answer.url):
+        page.get_by_role("button", name="Remove kite.png").click()
+
+    video = start(page, "words alone")
+
+    assert (video.generation_type, video.inputs.count()) == ("text2vid", 0)
+
+
+def test_files_outlive_an_error_and_a_reload_of_the_form(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-img2vid")
+    choose(page, "image", picture())
+
+    page.get_by_role("button", name="Generate video").click()
+    page.get_by_text("Describe the video you want.").wait_for()
+
+    expect(tiles(page, "image")).to_have_count(1)
+    assert start(page, "it begins to move").inputs.count() == 1
+
+
+def test_services_that_do_not_take_the_files_cannot_be_chosen(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-img2vid")
+    choose(page, "image", picture())
+
+    def option(key):
+        return page.locator(f'#id_provider option[value="{key}"]')
+
+    expect(option("kie-hailuo-text2vid")).to_be_disabled()
+    expect(option("kie-veo3-fast")).to_be_enabled()
+
+
+# --- The library ----------------------------------------------------------------------------
+
+
+def open_library(page, label):
+    page.get_by_role("button", name=f"Earlier files for {label}").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def test_an_earlier_file_is_taken_from_the_library(page, studio, signed_in):
+    kept_input(signed_in, content=picture_bytes(640, 360), name="earlier.png")
+    kept_input(signed_in, "audio", sound_bytes(4), name="wind.wav")
+    open_form(page, studio, "kie-hailuo-img2vid")
+
+    dialog = open_library(page, "Last frame")
+    expect(dialog.locator("#library-title")).to_be_focused()
+    expect(dialog).not_to_contain_text("wind.wav")
+    with page.expect_response(lambda answer: "follow=1" in answer.url):
+        dialog.get_by_role("button", name="earlier.png", exact=False).first.click()
+
+    expect(dialog).to_be_hidden()
+    expect(tiles(page, "last_image")).to_contain_text("earlier.png")
+
+
+def test_an_earlier_file_that_does_not_fit_says_why(page, studio, signed_in):
+    kept_input(signed_in, content=picture_bytes(100, 100), name="small.png")
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+
+    open_library(page, "Pictures").get_by_role("button", name=re.compile("^small")).click()
+
+    expect(slot(page, "reference_images")).to_contain_text("at least 300 on each side")
+    expect(tiles(page, "reference_images")).to_have_count(0)
+
+
+def test_a_file_is_taken_out_of_the_library(page, studio, signed_in):
+    kept_input(signed_in, content=picture_bytes(640, 360), name="earlier.png")
+    open_form(page, studio, "kie-veo3-fast")
+    dialog = open_library(page, "First and last frame")
+
+    dialog.get_by_role("button", name="Take earlier.png out of the library").click()
+
+    expect(dialog.locator(".library-entry")).to_have_count(0)
+    assert not InputFile.objects.exists()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+# --- For everybody --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_with_files_in_the_form(page, studio, signed_in, clip_path, theme, width):
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 800})
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+    choose(page, "reference_images", picture("one.png"), picture("a" * 90 + ".png", 400, 640))
+    choose(page, "reference_videos", clip(clip_path))
+    choose(page, "reference_audios", sound())
+    choose(page, "reference_images", picture("small.png", 100, 100))
+
+    assert_nothing_to_find(page)
+    open_library(page, "Pictures")
+    assert_nothing_to_find(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_in_rows_and_foreign_files(page, studio, signed_in, alice, theme, width):
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 800})
+    entry = kept_input(alice)
+    page.goto(f"{studio.url}/generate/?provider=kie-kling-3-0-text2vid&kept_image={entry.pk}")
+    page.get_by_label("Several shots").check()
+    page.get_by_label("What happens, 1", exact=True).fill("It rains.")
+    page.get_by_text("More settings").click()
+
+    assert_nothing_to_find(page)
+
+
+def assert_nothing_to_find(page):
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    too_wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+    assert not too_wide, "it scrolls sideways"
+
+
+def test_a_file_is_chosen_and_removed_by_keyboard_alone(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-img2vid")
+    choose(page, "image", picture())
+
+    page.get_by_role("button", name="Remove kite.png").focus()
+    with page.expect_response(lambda answer: "follow=1" in answer.url):
+        page.keyboard.press("Enter")
+
+    expect(tiles(page, "image")).to_have_count(0)
+    expect(page.locator("input[type=file][name=image]")).to_be_focused()
+
+
+def test_without_javascript_several_files_are_sent_with_the_form(browser, studio, alice):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, studio, alice)
+    open_form(page, studio, "kie-hailuo-img2vid")
+    page.locator("input[name=image]").set_input_files([picture("first.png")])
+    page.locator("input[name=last_image]").set_input_files([picture("last.png", 360, 640)])
+    page.get_by_role("button", name="Generate video").click()
+    expect(page.get_by_text("Describe the video you want.")).to_be_visible()
+    # Both are there still, each with a box that is ticked.
+    expect(page.get_by_role("checkbox", name="first.png")).to_be_checked()
+    page.get_by_role("checkbox", name="last.png").uncheck()
+    page.get_by_label("Prompt", exact=True).fill("plain and simple")
+
+    page.get_by_role("button", name="Generate video").click()
+
+    expect(page.get_by_text(STARTED)).to_be_visible()
+    video = Video.objects.get()
+    assert [given.field for given in video.inputs.all()] == ["image_url"]
+    studio.finish()
+    video.refresh_from_db()
+    assert video.status == Status.COMPLETED
+    context.close()

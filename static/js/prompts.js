@@ -34,6 +34,8 @@ document.addEventListener("htmx:afterSettle", ({ detail, target }) => {
 });
 document.addEventListener("helpDone", () => dialog.close());
 dialog?.addEventListener("close", () => {
+  // An answer that is still on its way has no place any more.
+  for (const asking of findAll(".htmx-request", sheet)) htmx.trigger(asking, "htmx:abort");
   sheet.replaceChildren();
   document.getElementById(opener)?.focus();
 });

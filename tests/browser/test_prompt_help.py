@@ -203,6 +203,21 @@ def test_escape_closes_and_gives_the_focus_back(page, studio, said, typed):
     expect(prompt).to_have_value("half a thought")
 
 
+def test_an_answer_that_comes_after_the_dialog_has_closed_goes_nowhere(page, studio, said):
+    said("a red kite")
+    open_form(page, studio)
+    search = open_history(page)
+    page.route("**/history/?q=*", lambda route: page.wait_for_timeout(700) or route.continue_())
+
+    with page.expect_request("**/history/?q=*"):
+        search.type("kite")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(1000)
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("link", name="History")).to_be_focused()
+
+
 def test_pressing_beside_the_dialog_closes_it_and_selecting_past_its_edge_does_not(
     page, studio, said
 ):

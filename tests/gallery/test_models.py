@@ -254,3 +254,12 @@ def test_saving_an_account_does_not_set_its_gallery_back(alice, make_video):
 
     alice.refresh_from_db()
     assert (alice.email, alice.gallery_version) == ("new@example.com", 1)
+
+
+def test_a_deleted_video_is_not_taken_up_for_sending(make_video):
+    video = make_video(stage=Stage.QUEUED, task_id="")
+    Video.objects.get().mark_deleted()
+
+    assert not video.claim_sending(until=now())
+
+    assert Video.objects.get().stage == Stage.QUEUED

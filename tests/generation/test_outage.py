@@ -99,6 +99,14 @@ def test_a_refused_key_and_maintenance_pause_all_and_fail_nobody(make_video, kie
     assert Video.objects.get().status == Status.PROCESSING
 
 
+def test_a_refusal_is_an_answer_and_no_outage(db, kie, kie_client):
+    kie.get(f"{KIE}/chat/credit", json=example("error_insufficient_credits_402"))
+
+    assert not outage.is_away(client=kie_client)
+
+    assert not Outage.objects.exists()
+
+
 def test_a_rate_limit_is_no_outage(make_video, kie):
     make_video()
     kie.get(RECORD_INFO, json=example("error_rate_limited_429"))

@@ -13,9 +13,10 @@ import urllib3
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.models import Q
+from django.db.models.signals import post_save
 from django.utils.timezone import now
 
-from gallery.models import Stage, Status, Video
+from gallery.models import Stage, Status, Video, VideoEvent
 from generation import submission
 from generation.catalogue import PROVIDERS
 from generation.kie.budget import creations
@@ -305,6 +306,24 @@ def test_who_died_before_sending_leaves_a_video_that_is_sent(make_video, kie):
 
     video.refresh_from_db()
     assert video.stage == Stage.RUNNING
+
+
+def test_what_was_sent_meanwhile_is_not_called_never_sent(make_video, kie):
+    for _ in range(2):
+        make_video(stage=Stage.QUEUED, task_id="", created_at=now() - timedelta(hours=25))
+
+    def send_the_other(instance, **facts):
+        # Somebody else's pass, between the look at the queue and the step.
+        others = Video.objects.filter(stage=Stage.QUEUED).exclude(pk=instance.video_id)
+        others.update(stage=Stage.RUNNING, task_id="task-meanwhile")
+
+    post_save.connect(send_the_other, sender=VideoEvent)
+    try:
+        send_queued_videos(client=KieClient.from_settings())
+    finally:
+        post_save.disconnect(send_the_other, sender=VideoEvent)
+
+    assert sorted(Video.objects.values_list("status", flat=True)) == ["failed", "processing"]
 
 
 def test_a_deleted_video_is_no_longer_sent(make_video, kie):

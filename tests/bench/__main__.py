@@ -178,7 +178,7 @@ def pages(user, others):
 def switching(user):
     """Choosing another model on the Generate tab: each that is offered, and the one with the most
     to show, against the floor of the same moments."""
-    from generation.catalogue import offered
+    from generation.offers import offered
 
     browser = Browser(session_of(user))
     # As the page sends what stands in it: another model was chosen, in its place the first one.
@@ -190,7 +190,7 @@ def switching(user):
         assert (status, f'data-service="{key}"'.encode() in body) == (200, True), key
         return seconds, len(body)
 
-    keys = [provider.key for provider in offered() if not provider.continues]
+    keys = [provider.key for provider in offered(user) if not provider.continues]
     largest = max(keys, key=lambda key: seconds_of(key)[1])
     every, heaviest, floors = [], [], []
     for turn in range(ROUNDS):

@@ -19,7 +19,7 @@ from generation.carrying import carry
 from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider
 from generation.fields import field_for, file_field_for
 from generation.inputs import InputRefused, input_again, inputs_of, keep_input
-from generation.offers import offered
+from generation.offers import Choices, offered
 from generation.price_list import PriceList, price_for
 from generation.prices import Price
 from generation.request import (
@@ -93,7 +93,7 @@ class GenerateForm(forms.Form):
         parent: Video | None = None,
         kept: Mapping[str, Sequence[InputFile]] | None = None,
         lost: Mapping[str, str] | None = None,
-        choices: Sequence[Provider] | None = None,
+        choices: Choices | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
         """`choices`: the services this person may choose, where the caller has them at hand."""
@@ -127,7 +127,7 @@ class GenerateForm(forms.Form):
         provider: Provider,
         parent: Video | None = None,
         kept: Mapping[str, Sequence[InputFile]] | None = None,
-        choices: Sequence[Provider] | None = None,
+        choices: Choices | None = None,
     ) -> Self:
         """An unsent form with those of these values that the service takes, or the nearest ones.
 
@@ -157,8 +157,9 @@ class GenerateForm(forms.Form):
         )
 
     # --- What the page shows ----------------------------------------------------------------
+    # Worked out once: a page asks for each several times, and nothing moves any more by then.
 
-    @property
+    @cached_property
     def mode(self) -> Mode:
         """The mode for the files that stand in the form; the service's first where none fits."""
         filled = {*self.kept, *(name for name in self.files if self.files.getlist(name))}
@@ -200,6 +201,10 @@ class GenerateForm(forms.Form):
         return [self[setting.name] for setting in self.mode.settings if setting.is_more]
 
     @property
+    def more_has_errors(self) -> bool:
+        return any(field.errors for field in self.more_fields)
+
+    @cached_property
     def more_changed(self) -> int:
         """How many of the settings that are folded away are not as usual."""
         values = self._values
@@ -236,17 +241,17 @@ class GenerateForm(forms.Form):
         is_possible = self.mode.varies and chosen in map(str, range(1, MOST_VARIATIONS + 1))
         return int(chosen) if is_possible else 1
 
-    @cached_property
+    @property
     def prices(self) -> PriceList:
-        """What all services cost now, looked up once for the whole page."""
-        return PriceList.now()
+        """What all services cost now."""
+        return self.choices.prices
 
     @property
     def prices_as_of(self) -> date:
         price = self.price
         return price.as_of if price else PRICES_AS_OF
 
-    @property
+    @cached_property
     def price(self) -> Price | None:
         """What the form as it stands would cost; None where the price list is silent."""
         inputs = inputs_in(self.kept, parent=self.earlier)
@@ -260,7 +265,7 @@ class GenerateForm(forms.Form):
         is_listed = bool(self.prices.lines(self.chosen, self.mode))
         return awaited if awaited and is_listed and self.price is None else ""
 
-    @property
+    @cached_property
     def conflict(self) -> str:
         """What does not go together among the settings as they stand; "" when all is well."""
         return conflict_in(self._values, mode=self.mode)
@@ -269,7 +274,7 @@ class GenerateForm(forms.Form):
     def _fields(self) -> dict[str, Any]:
         return self.mode.input_for(prompt="", values=self._values)
 
-    @property
+    @cached_property
     def _values(self) -> dict[str, Any]:
         values = {s.name: self._value_or_default(s) for s in self.mode.settings}
         return {name: value for name, value in values.items() if value not in (None, "")}

@@ -45,14 +45,14 @@ class WaysOn:
 
 
 def ways_on(video: Video) -> WaysOn:
-    """What a finished video can be taken up by, by what its owner may choose. Three queries."""
+    """What a finished video can be taken up by, by what its owner may choose. Two queries."""
     notes: dict[str, None] = {}
-    choices, prices = offered(video.user), PriceList.now()
+    choices = offered(video.user)
     longer, larger = (
         [
             way
             for provider in choices
-            if provider.purpose == purpose and (way := _way(video, provider, notes, prices))
+            if provider.purpose == purpose and (way := _way(video, provider, notes, choices.prices))
         ]
         for purpose in ("extend", "upscale")
     )

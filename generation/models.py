@@ -1,11 +1,13 @@
 """What making videos has to remember beside the videos themselves."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
+from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 
 from gallery.models import InputFile
 from gallery.services import name_of
@@ -24,21 +26,53 @@ class RateLimit(models.Model):
         return f"{self.name} free at {self.free_at:%H:%M:%S.%f}"
 
 
-class OfferQuerySet(models.QuerySet["Offer"]):
+class OfferStamp(models.Model):
+    """One row that gets another stamp with every change of what operators have set.
+
+    By it a process knows whether what it remembers of services and prices is still so. A change
+    behind Django's back, by SQL, is not seen before the process starts again.
+    """
+
+    only = models.BooleanField(primary_key=True, default=True)
+    # Not a count: one that was rolled back would come again, and stand for something else.
+    stamp = models.UUIDField()
+
+    def __str__(self) -> str:
+        return str(self.stamp)
+
+    @classmethod
+    def now(cls) -> UUID | None:
+        """The stamp of this moment; None: there is none yet. One query."""
+        return next(iter(cls.objects.values_list("stamp", flat=True)), None)
+
+    @classmethod
+    def renew(cls) -> None:
+        """In the transaction of the change: who sees the one sees the other."""
+        cls.objects.update_or_create(only=True, defaults={"stamp": uuid4()})
+
+
+class StampedQuerySet[Row: models.Model](models.QuerySet[Row]):
+    """Renews the stamp where Django sends no signal; `renew_stamp` does where it sends one."""
+
+    def update(self, **values: Any) -> int:
+        changed = super().update(**values)
+        OfferStamp.renew()
+        return changed
+
+    update.alters_data = True  # type: ignore[attr-defined]  # no template may call it
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Row]:
+        made = super().bulk_create(*args, **kwargs)
+        OfferStamp.renew()
+        return made
+
+
+class OfferQuerySet(StampedQuerySet["Offer"]):
     def add_missing(self, providers: Iterable[str]) -> None:
         """Have a row for each of these services; what there is stays as it is."""
         known = set(self.values_list("provider", flat=True))
         missing = [Offer(provider=key) for key in providers if key not in known]
         self.bulk_create(missing, ignore_conflicts=True)
-
-    def access_of(self, user: User) -> models.QuerySet["Offer", tuple[str, int | None, bool]]:
-        """Of each its service, its position, and whether this person may choose it."""
-        may_choose = Q(is_offered=True)
-        if not user.is_superuser:
-            named = AllowedGroup.objects.filter(offer=OuterRef("pk"))
-            may_choose &= ~Exists(named) | Q(Exists(named.filter(group__user=user.pk)))
-        rows = self.order_by().annotate(may_choose=may_choose)
-        return rows.values_list("provider", "position", "may_choose")
 
 
 class Offer(models.Model):
@@ -73,6 +107,8 @@ class AllowedGroup(models.Model):
     # PROTECT: a group that is deleted must not open to everybody what was kept for it.
     group = models.ForeignKey(Group, on_delete=models.PROTECT)
 
+    objects = StampedQuerySet["AllowedGroup"].as_manager()
+
     class Meta:
         verbose_name = "group"
         verbose_name_plural = "who may use it (nobody named: everybody)"
@@ -98,6 +134,8 @@ class PriceOverride(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.CharField(max_length=150, blank=True, default="")
 
+    objects = StampedQuerySet["PriceOverride"].as_manager()
+
     class Meta:
         verbose_name = "newer price list"
         ordering: ClassVar = ["provider", "generation_type"]
@@ -111,6 +149,13 @@ class PriceOverride(models.Model):
 
     def __str__(self) -> str:
         return f"{name_of(self.provider)} ({self.provider}, {self.generation_type})"
+
+
+@receiver((post_save, post_delete), sender=Offer)
+@receiver((post_save, post_delete), sender=AllowedGroup)
+@receiver((post_save, post_delete), sender=PriceOverride)
+def renew_stamp(**_: Any) -> None:
+    OfferStamp.renew()
 
 
 class PresetQuerySet(models.QuerySet["Preset"]):

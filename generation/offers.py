@@ -1,20 +1,76 @@
-"""Who may choose which service, and in which order: the catalogue as the operators offer it."""
+"""Who may choose which service, in which order and for what: the catalogue as operators offer it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import inf
+from typing import Self
+from uuid import UUID
 
 from generation.catalogue import Provider, current
-from generation.models import Offer
+from generation.models import AllowedGroup, Offer, OfferStamp
+from generation.price_list import PriceList
 from videostudio.models import User
 
 
-def offered(user: User) -> list[Provider]:
-    """The services that this person may choose now, in the operators' order. One query."""
-    closed: set[str] = set()
-    places: dict[str, int] = {}
-    for key, position, may_choose in Offer.objects.access_of(user):
-        if not may_choose:
-            closed.add(key)
-        elif position is not None:
-            places[key] = position
-    choices = [provider for provider in current() if provider.key not in closed]
-    return sorted(choices, key=lambda provider: places.get(provider.key, inf))
+class Choices(tuple[Provider, ...]):
+    """The services that somebody may choose, in the operators' order, and what they cost."""
+
+    prices: PriceList
+
+    @classmethod
+    def of(cls, services: list[Provider], *, prices: PriceList) -> Self:
+        choices = cls(services)
+        choices.prices = prices
+        return choices
+
+
+def offered(user: User) -> Choices:
+    """What this person may choose now. One query; one more where services are kept for groups."""
+    offers = _offers_now()
+    closed = offers.off
+    if offers.groups and not user.is_superuser:
+        mine = set(user.groups.values_list("pk", flat=True))
+        closed = closed | {key for key, groups in offers.groups.items() if not groups & mine}
+    services = [provider for provider in current() if provider.key not in closed]
+    services.sort(key=lambda provider: offers.places.get(provider.key, inf))
+    return Choices.of(services, prices=offers.prices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Offers:
+    """All that operators have set, of services by key."""
+
+    off: frozenset[str]
+    places: Mapping[str, int]
+    # Those that are kept for some groups, by the groups' ids.
+    groups: Mapping[str, frozenset[int]]
+    prices: PriceList
+
+    @classmethod
+    def read(cls) -> Self:
+        groups: dict[str, frozenset[int]] = {}
+        for key, group in AllowedGroup.objects.values_list("offer__provider", "group"):
+            groups[key] = groups.get(key, frozenset()) | {group}
+        rows = list(Offer.objects.values_list("provider", "is_offered", "position"))
+        return cls(
+            off=frozenset(key for key, is_offered, _ in rows if not is_offered),
+            places={key: place for key, _, place in rows if place is not None},
+            groups=groups,
+            prices=PriceList.now(),
+        )
+
+
+# What this process has read, and under which stamp.
+_remembered: tuple[UUID, _Offers] | None = None
+
+
+def _offers_now() -> _Offers:
+    """Read anew only when an operator has changed something: every form asks for it."""
+    global _remembered
+    # Before the rows: a change in between leaves an old stamp with new rows, and is read again.
+    stamp, remembered = OfferStamp.now(), _remembered
+    if remembered and remembered[0] == stamp:
+        return remembered[1]
+    offers = _Offers.read()
+    _remembered = (stamp, offers) if stamp else None
+    return offers

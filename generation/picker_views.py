@@ -15,7 +15,6 @@ from gallery.models import InputFile, Video
 from generation.catalogue import PROVIDERS, PURPOSES, Provider
 from generation.forms import KEPT, kept_in
 from generation.offers import offered
-from generation.price_list import PriceList
 from generation.prices import Rate
 from generation.request import SLOT_WORDS, can_go_on_from
 from generation.service_facts import ServiceFacts, service_facts
@@ -56,18 +55,18 @@ def services(request: StudioRequest) -> HttpResponse:
     kept, _ = kept_in(request.GET, user=request.user)
     parent = _parent(request)
     chosen = request.GET.get("provider", "")
-    prices, facts = PriceList.now(), service_facts()
+    choices, facts = offered(request.user), service_facts()
     handed_on = [(k, v) for k, vs in request.GET.lists() if _stays(k) for v in vs if v]
     rows = [
         Row(
             provider=provider,
-            rate=prices.cheapest(provider),
+            rate=choices.prices.cheapest(provider),
             facts=facts.get(provider.key),
             address=_address(provider, handed_on),
             why_not=why_not(provider, kept=kept, parent=parent),
             is_chosen=provider.key == chosen,
         )
-        for provider in offered(request.user)
+        for provider in choices
     ]
     tabs = list(_tabs(rows))
     context: dict[str, Any] = {

@@ -23,7 +23,7 @@ from generation.going_on import usual_values
 from generation.kie.client import KieClient
 from generation.limits import LimitReached
 from generation.models import Preset
-from generation.offers import offered
+from generation.offers import Choices, offered
 from generation.polling import poll_due_videos
 from generation.presets import values_of_preset
 from generation.recovery import NotRecovered, attach_task, ids_in, recover_task
@@ -60,7 +60,7 @@ def generate(request: StudioRequest) -> HttpResponse:
     return _show(request, form, part=part)
 
 
-def _submit(request: StudioRequest, choices: list[Provider]) -> HttpResponse:
+def _submit(request: StudioRequest, choices: Choices) -> HttpResponse:
     kept, lost = kept_in(request.POST, user=request.user)
     form = GenerateForm(
         request.POST,
@@ -125,7 +125,7 @@ def _tell_what_was_started(
         messages.success(request, STARTED, extra_tags="gallery")
 
 
-def _form_to_show(request: StudioRequest, choices: list[Provider]) -> GenerateForm:
+def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
     """For `?provider=`, filled in from `?from=` and with what stands in the form already.
 
     With `?again` it is the form that has just made that video, and not another one after it;
@@ -162,13 +162,13 @@ def _form_to_show(request: StudioRequest, choices: list[Provider]) -> GenerateFo
     )
 
 
-def _form_again(video: Video, *, number: Any, choices: list[Provider]) -> GenerateForm:
+def _form_again(video: Video, *, number: Any, choices: Choices) -> GenerateForm:
     """The form as it was when it made this video, with a new key: ready for the next one."""
     return _form_from(video, parent=video.parent, choices=choices, variations=number)
 
 
 def _form_from(
-    video: Video, *, parent: Video | None, choices: list[Provider], **more: Any
+    video: Video, *, parent: Video | None, choices: Choices, **more: Any
 ) -> GenerateForm:
     """The form as this video was made: a new key, the same prompt, settings and files."""
     values, kept = filled_in_from(video)
@@ -192,7 +192,7 @@ def _line_of(video: Video) -> Video | None:
     return video.parent if not video.was_made or (provider and provider.continues) else video
 
 
-def _form_of(request: StudioRequest, preset: Preset, choices: list[Provider]) -> GenerateForm:
+def _form_of(request: StudioRequest, preset: Preset, choices: Choices) -> GenerateForm:
     """The form as this preset kept it. Of a file that is gone it says so."""
     key, values = values_of_preset(preset)
     kept, lost = kept_in(values, user=request.user)
@@ -229,12 +229,12 @@ def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
     return _video(request, text) if text else None
 
 
-def _chosen(query: QueryDict, choices: list[Provider]) -> Provider:
+def _chosen(query: QueryDict, choices: Choices) -> Provider:
     """The service asked for, else the first one offered."""
     return _offered_or_first(query.get("provider", ""), choices)
 
 
-def _offered_or_first(key: str, choices: list[Provider]) -> Provider:
+def _offered_or_first(key: str, choices: Choices) -> Provider:
     return next((provider for provider in choices if provider.key == key), choices[0])
 
 

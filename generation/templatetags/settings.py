@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django import forms
 from django.template import Library
@@ -31,25 +31,29 @@ _remembered: dict[tuple[Hashable, ...], SafeString] = {}
 
 @register.simple_tag
 def show_setting(form: GenerateForm, field: forms.BoundField) -> SafeString:
-    """One setting of the form."""
+    """One setting of the form, or how many videos it makes."""
     setting = form.mode.setting(field.name)
-    value = _plain_value(setting, form, field) if setting else None
+    value = _plain_value(setting, form, field)
     context = {"form": form, "field": field}
-    return _shown("generation/_setting.html", context, value is not None and (setting, value))
+    known_by = (setting or field.name, field.help_text, value)
+    return _shown("generation/_setting.html", context, value is not None and known_by)
 
 
-def _plain_value(setting: Setting, form: GenerateForm, field: forms.BoundField) -> str | None:
+def _plain_value(
+    setting: Setting | None, form: GenerateForm, field: forms.BoundField
+) -> str | None:
     """The value by which it is known what the setting looks like; None for one of many."""
-    has_files = any(form.kept.get(slot.name) for slot in setting.row_slots)
+    has_files = any(form.kept.get(slot.name) for slot in (setting.row_slots if setting else ()))
     if form.is_bound or has_files:
         return None
     value = field.value()
-    if setting.kind == "boolean":
+    if isinstance(field.field, forms.BooleanField):
         return str(bool(value))
     text = "" if value in (None, []) else str(value)
-    plain = {"", str(setting.default)}
-    if len(setting.choices) <= MOST_RADIOS:
-        plain |= {str(choice.value) for choice in setting.choices}
+    plain = {"", str(field.field.initial)}
+    if isinstance(field.field, forms.ChoiceField):
+        choices = [str(choice) for choice, _ in cast(list[tuple[Any, str]], field.field.choices)]
+        plain |= set(choices) if len(choices) <= MOST_RADIOS else set()
     return text if text in plain else None
 
 

@@ -30,6 +30,7 @@ from generation.prices import (
     billed_seconds,
 )
 from generation.schema import (
+    RULES_OVER_FIELDS,
     Schema,
     Setting,
     Slot,
@@ -194,11 +195,11 @@ class Mode:
 
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
         """What is wrong with this input, by the schema; None when KIE.AI would take it."""
-        try:
-            self._validate(dict(fields))
-        except fastjsonschema.JsonSchemaValueException as error:
-            return violation_of(error)
-        return None
+        return _violation(self._validate, fields)
+
+    def conflict_in(self, fields: Mapping[str, Any]) -> Violation | None:
+        """What does not go together in this input, or is missing; each by itself is right."""
+        return _violation(self._validate_together, fields)
 
     def check_schema(self) -> None:
         """Raises ValueError for an entry that cannot be used."""
@@ -283,6 +284,12 @@ class Mode:
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
         return compiled(self.input)
+
+    @cached_property
+    def _validate_together(self) -> Callable[[Any], Any]:
+        # A form is shown far more often than sent: the whole validator is some hundred times
+        # as large, and a process that has shown every model would keep each.
+        return compiled({word: self.input[word] for word in RULES_OVER_FIELDS & self.input.keys()})
 
 
 def _with_files(rows: Sequence[Mapping[str, Any]], slot: Slot, urls: list[str]) -> list[Any]:
@@ -529,6 +536,14 @@ def _mode(entry: Mapping[str, Any], *, fields: Mapping[str, Schema], prices_as_o
     if unnamed or any({"x-name", "x-label"} - slot.schema.keys() for slot in mode.slots):
         raise ValueError(f"a field without a label: {', '.join(unnamed) or 'a file'}")
     return mode
+
+
+def _violation(validate: Callable[[Any], Any], fields: Mapping[str, Any]) -> Violation | None:
+    try:
+        validate(dict(fields))
+    except fastjsonschema.JsonSchemaValueException as error:
+        return violation_of(error)
+    return None
 
 
 def price_line(line: Mapping[str, Any], *, as_of: date) -> PriceLine:

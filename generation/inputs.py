@@ -17,20 +17,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gallery.models import InputFile, MediaKind, Video, VideoInput
 from generation.clip import NotPlayable, copy_streams, frame_at, inspect_recording
 from generation.schema import MEGABYTE, Slot
 from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 logger = logging.getLogger(__name__)
 
@@ -247,6 +249,8 @@ def content_for(slot: Slot | None, given: VideoInput) -> tuple[IO[bytes], str, s
     is_odd = slot and slot.media_types and given.media_type not in slot.media_types
     if given.kind != MediaKind.IMAGE or not is_odd:
         return file, given.media_type, ending
+    from PIL import Image
+
     with file, Image.open(file) as image:
         content = io.BytesIO()
         _on_white(image).save(content, "JPEG", quality=QUALITIES[0])
@@ -272,6 +276,9 @@ def _strip_picture(upload: IO[bytes], *, most: int) -> Stripped:
 
 
 def _decode(upload: IO[bytes]) -> tuple[Image.Image, str]:
+    # Loaded by the first picture, as clip.py says.
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -303,6 +310,8 @@ def _is_transparent(image: Image.Image, kind: str) -> bool:
 
 def _on_white(image: Image.Image) -> Image.Image:
     """The picture without transparency, which a JPEG has not."""
+    from PIL import Image
+
     if not image.has_transparency_data:
         return image.convert("RGB")
     ground = Image.new("RGBA", image.size, "white")

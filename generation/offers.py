@@ -1,4 +1,4 @@
-"""Who may choose which service, in which order and for what: the catalogue as operators offer it."""
+"""Who may choose which service, in which order, for what: the catalogue as operators offer it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -322,7 +322,7 @@ def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
     }
     # With all files there, what is left to object to is about the settings.
     fields = mode.input_for(prompt="prompt", values=values, urls=every, source_task="task")
-    error = mode.error_in(fields)
+    error = mode.conflict_in(fields)
     if error is None:
         return ""
     return next(iter(in_our_words(error, mode=mode, values=values).values()))

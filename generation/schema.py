@@ -33,6 +33,11 @@ MEGABYTE = 1024 * 1024
 FILES_A_ROW = 100
 # Fields that are no settings: said elsewhere, filled in, or never asked for.
 NOT_ASKED = {"const", "x-media", "x-same-as", "x-source", "x-hidden"}
+# JSON Schema's words for what fields have to do with each other.
+RULES_OVER_FIELDS = {
+    *("required", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
+    *("dependencies", "dependentRequired", "dependentSchemas"),
+}
 
 
 @dataclass(frozen=True, slots=True)

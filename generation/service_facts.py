@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
-from redis.exceptions import RedisError
 
 from gallery.models import Status, Video
 from gallery.waiting import in_words
@@ -21,8 +21,6 @@ LAST, FEWEST_SETTLED, FEWEST_TIMES = 50, 5, 3
 NOT_ITS_FAULT = ("balance", "limit", "key", "gatekeeper", "operator")
 
 REMEMBERED_AS, REMEMBERED_SECONDS = "service_facts", 60
-# A cache that is away costs a query, and nothing else.
-CACHE_ERRORS = (RedisError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,24 @@ class ServiceFacts:
 def service_facts() -> Mapping[str, ServiceFacts]:
     """By service; one without a past is not there. At most one query a minute."""
     known: dict[str, tuple[int | None, int | None]] | None = None
-    with suppress(*CACHE_ERRORS):
+    # A cache that is away costs a query, and nothing else.
+    cache_errors = _cache_errors()
+    with suppress(*cache_errors):
         known = cache.get(REMEMBERED_AS)
     if known is None:
         known = _learned()
-        with suppress(*CACHE_ERRORS):
+        with suppress(*cache_errors):
             cache.set(REMEMBERED_AS, known, REMEMBERED_SECONDS)
     return {provider: ServiceFacts(*facts) for provider, facts in known.items()}
+
+
+def _cache_errors() -> tuple[type[Exception], ...]:
+    if not settings.REDIS_URL:
+        return (OSError,)
+    # Without Redis its client would weigh 5 MB on every web process.
+    from redis.exceptions import RedisError
+
+    return RedisError, OSError
 
 
 def _learned() -> dict[str, tuple[int | None, int | None]]:

@@ -27,7 +27,7 @@ from generation.catalogue import (
     taking,
 )
 from generation.kie.families import FAMILIES
-from generation.request import PLACEHOLDER_URL, InvalidRequest
+from generation.request import PLACEHOLDER_URL, InvalidRequest, conflict_in
 from tests.generation import every_model
 from tests.generation.every_model import (
     MODES,
@@ -354,6 +354,22 @@ def test_whatever_is_chosen_is_sent_as_kie_takes_it_or_refused_as_kie_would(prov
         assert objection_of_kie(mode, fields)
     else:
         assert objection_of_kie(mode, request.fields) is None
+
+
+@each_mode
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_what_is_right_by_itself_is_wrong_only_by_rules_over_several(provider, mode, data):
+    values, _ = data.draw(things_chosen(mode))
+    rows = {s.field: len(values.get(s.name, ())) for s in mode.settings if s.row_slots}
+    urls = {
+        slot.name: [PLACEHOLDER_URL] * slot.schema.get("minItems", 1)
+        for slot in mode.slots
+        if slot.row is None or slot.row < rows[slot.field]
+    }
+    fields = mode.input_for(prompt="a kite", values=values, urls=urls, source_task="earlier-task")
+
+    assert bool(conflict_in(values, mode=mode)) == (mode.error_in(fields) is not None)
 
 
 # --- Requests that KIE.AI refuses -----------------------------------------------------------

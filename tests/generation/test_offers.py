@@ -1,14 +1,17 @@
 """Which services the operators offer, and to whom."""
 
+from contextlib import suppress
+from datetime import date
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db.models import ProtectedError
+from django.db import transaction
+from django.db.models import ProtectedError, QuerySet
 
 from gallery.models import Stage, Video
 from generation.catalogue import PROVIDERS, current
-from generation.models import Offer
+from generation.models import Offer, OfferStamp, PriceOverride
 from generation.offers import offered
 from generation.submission import send_queued_videos
 from tests.conftest import CREATE_TASK, kept_input
@@ -64,12 +67,105 @@ def test_numbered_services_come_first_and_the_others_follow_in_their_order(alice
     assert rest == [p.key for p in current() if p.key not in {HAILUO, KLING}]
 
 
-def test_it_costs_one_query(alice, makers, django_assert_num_queries):
-    for provider in current():
-        Offer.objects.create(provider=provider.key).groups.add(makers)
+def test_it_costs_one_query_until_an_operator_changes_something(alice, django_assert_num_queries):
+    Offer.objects.create(provider=VEO, is_offered=False)
+    offered(alice)
 
     with django_assert_num_queries(1):
         offered(alice)
+
+
+def test_groups_cost_one_query_more(alice, makers, django_assert_num_queries):
+    for provider in current():
+        Offer.objects.create(provider=provider.key).groups.add(makers)
+    offered(alice)
+
+    with django_assert_num_queries(2):
+        offered(alice)
+
+
+def test_a_person_who_joins_a_group_is_offered_what_is_kept_for_it_at_once(alice, makers):
+    Offer.objects.create(provider=VEO).groups.add(makers)
+    assert VEO not in keys(alice)
+
+    alice.groups.add(makers)
+
+    assert VEO in keys(alice)
+
+
+LINES = [{"when": {}, "per": "video", "usd": "7"}]
+
+
+def price_of_hailuo(user):
+    return str(offered(user).prices.cheapest(PROVIDERS[HAILUO]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda offer: offer.delete(), id="deleted"),
+        pytest.param(lambda offer: Offer.objects.all().delete(), id="all deleted"),
+        pytest.param(lambda offer: Offer.objects.update(is_offered=True), id="updated"),
+        pytest.param(lambda offer: Offer(pk=offer.pk, provider=VEO).save(), id="saved"),
+    ],
+)
+def test_every_change_of_an_offer_counts_at_once(alice, change):
+    offer = Offer.objects.create(provider=VEO, is_offered=False)
+    assert VEO not in keys(alice)
+
+    change(offer)
+
+    assert VEO in keys(alice)
+
+
+@pytest.mark.parametrize("how", ["removed", "cleared", "set"])
+def test_every_change_of_the_groups_counts_at_once(alice, makers, how):
+    offer = Offer.objects.create(provider=VEO)
+    offer.groups.add(makers)
+    assert VEO not in keys(alice)
+
+    match how:
+        case "removed":
+            offer.groups.remove(makers)
+        case "cleared":
+            offer.groups.clear()
+        case "set":
+            offer.groups.set([])
+
+    assert VEO in keys(alice)
+
+
+def test_every_change_of_a_price_counts_at_once(alice):
+    usual = price_of_hailuo(alice)
+    facts = {"generation_type": "text2vid", "as_of": date(2026, 11, 1), "lines": LINES}
+    row = PriceOverride.objects.create(provider=HAILUO, **facts)
+    assert price_of_hailuo(alice) == "$7.00"
+
+    PriceOverride.objects.update(lines=[LINES[0] | {"usd": "8"}])
+    assert price_of_hailuo(alice) == "$8.00"
+
+    row.delete()
+    assert price_of_hailuo(alice) == usual
+
+
+def test_a_change_that_is_taken_back_is_forgotten(alice):
+    offered(alice)
+    with suppress(RuntimeError), transaction.atomic():
+        Offer.objects.create(provider=VEO, is_offered=False)
+        assert VEO not in keys(alice)
+        raise RuntimeError
+
+    assert VEO in keys(alice)
+
+
+def test_a_studio_without_a_stamp_reads_what_is_so(alice):
+    OfferStamp.objects.all().delete()
+    assert VEO in keys(alice)
+
+    # As a change by SQL would do it: nothing says that there was one.
+    QuerySet(Offer).bulk_create([Offer(provider=VEO, is_offered=False)])
+
+    assert VEO not in keys(alice)
 
 
 def test_a_group_that_services_are_kept_for_cannot_be_deleted(makers):

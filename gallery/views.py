@@ -1,12 +1,12 @@
 """The gallery: what a person sees of their videos and does with them."""
 
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.cache import caches
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -25,7 +25,7 @@ ANCESTORS = "__".join(["parent"] * GENERATIONS)
 # A page that slept through more than this is told in several answers.
 MOST_CHANGED = 100
 # A page asks this often whether all is well; the processes remember the answer for a moment.
-TROUBLE_REMEMBERED_SECONDS = 5.0
+REMEMBERED_SECONDS = 5
 
 
 @require_safe
@@ -213,14 +213,11 @@ def _read_key(text: str) -> tuple[datetime, uuid.UUID] | None:
         return None
 
 
-_remembered: dict[str, float | str] = {"asked": 0.0, "trouble": ""}
-
-
 def _trouble() -> str:
     """What holds up everybody's videos: "worker", "kie", or "" for nothing."""
     # Asked by every open gallery every 10 s; the answer is the same for all of them.
-    at = time.monotonic()
-    if at - float(_remembered["asked"]) > TROUBLE_REMEMBERED_SECONDS or not _remembered["asked"]:
-        trouble = "worker" if is_worker_silent() else "kie" if is_kie_away() else ""
-        _remembered.update(asked=at, trouble=trouble)
-    return str(_remembered["trouble"])
+    return str(caches["process"].get_or_set("trouble", _look_for_trouble, REMEMBERED_SECONDS))
+
+
+def _look_for_trouble() -> str:
+    return "worker" if is_worker_silent() else "kie" if is_kie_away() else ""

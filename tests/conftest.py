@@ -12,13 +12,12 @@ from pathlib import Path
 import av
 import pytest
 import responses
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils.timezone import now
 from PIL import Image
 
-from gallery import views
 from gallery.models import Stage, Status, Video, file_name
 from generation.catalogue import refusal_of, slot_named
 from generation.inputs import keep_input
@@ -170,7 +169,7 @@ def sandbox(tmp_path, settings):
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     """What a process keeps for a moment must not pass from one test to the next."""
-    views._remembered.update(asked=0.0, trouble="")
+    caches["process"].clear()
     _shared_client.cache_clear()
     cache.delete(REMEMBERED_AS)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -36,6 +37,7 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         return super().handle_no_permission(request, view_func)
 
 
+BALANCE_REMEMBERED_SECONDS = 5
 PERMISSIONS = "camera=(), microphone=(), geolocation=()"
 
 
@@ -53,11 +55,19 @@ class PrivatePagesMiddleware:
         return response
 
 
+def _balance() -> KieBalance | None:
+    # KIE.AI is asked for it once a minute at the most: some seconds more make no difference.
+    known: KieBalance | None = caches["process"].get_or_set(
+        "balance", KieBalance.objects.known, BALANCE_REMEMBERED_SECONDS
+    )
+    return known
+
+
 def studio(request: HttpRequest) -> dict[str, Any]:
     """What every page knows about the studio it belongs to."""
     return {
         "is_sandbox": settings.IS_SANDBOX,
         "signup_open": settings.SIGNUP_OPEN,
-        # Asked of the database once, and only by a page that shows it.
-        "balance": SimpleLazyObject(KieBalance.objects.known),
+        # Asked for only by a page that shows it.
+        "balance": SimpleLazyObject(_balance),
     }

@@ -278,7 +278,7 @@ if REDIS_URL:
         "retry_on_timeout": False,
         "max_retries": 0,
     }
-    CACHES = {
+    CACHES: dict[str, dict[str, Any]] = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
@@ -300,6 +300,8 @@ else:
             "LOCATION": VAR_DIR / "cache",
         }
     }
+# What each process remembers for itself, for a few seconds: the same for everybody who asks.
+CACHES["process"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 
 # One tick of the studio. A message that waited longer than a tick has been overtaken by the next.
 TICK_SECONDS = 10

@@ -8,6 +8,7 @@ from threading import Thread
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.cache import caches
 from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.timezone import now
@@ -256,17 +257,15 @@ def test_a_cursor_of_nonsense_gets_a_fresh_one(alice_client, make_video, since):
 
 
 def test_a_silent_worker_is_told_once_and_its_return_too(alice_client, make_video, settings):
-    from gallery import views
-
     make_video()
     url = updates_url(alice_client.get("/"))
     Heartbeat.objects.update(at=now() - timedelta(minutes=5))
-    views._remembered.update(asked=0.0)
+    caches["process"].clear()
 
     news = alice_client.get(url)
     again = alice_client.get(updates_url(news))
     Heartbeat.objects.beat(Heartbeat.WORKER)
-    views._remembered.update(asked=0.0)
+    caches["process"].clear()
     back = alice_client.get(updates_url(news))
 
     assert "background worker is not answering" in news.content.decode()
@@ -276,17 +275,15 @@ def test_a_silent_worker_is_told_once_and_its_return_too(alice_client, make_vide
 
 
 def test_kie_being_away_is_told_once_and_its_return_too(alice_client, make_video):
-    from gallery import views
-
     make_video()
     url = updates_url(alice_client.get("/"))
     Outage.objects.begin(Outage.KIE, why="no connection", at=now(), pause=timedelta(seconds=15))
-    views._remembered.update(asked=0.0)
+    caches["process"].clear()
 
     news = alice_client.get(url)
     again = alice_client.get(updates_url(news))
     Outage.objects.end(Outage.KIE)
-    views._remembered.update(asked=0.0)
+    caches["process"].clear()
     back = alice_client.get(updates_url(news))
 
     assert "KIE.AI is not answering; your videos are safe." in news.content.decode()

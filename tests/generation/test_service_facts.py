@@ -117,9 +117,17 @@ def test_it_is_asked_once_a_minute(settle, django_assert_num_queries):
         service_facts()
 
 
-def test_a_cache_that_is_away_costs_a_query_and_no_page(settle, monkeypatch):
+@pytest.mark.parametrize(
+    ("redis", "error"),
+    [("redis://127.0.0.1:1/0", RedisIsAway("refused")), ("", OSError(28, "the disk is full"))],
+)
+def test_a_cache_that_is_away_costs_a_query_and_no_page(
+    settle, monkeypatch, settings, redis, error
+):
     def away(*args):
-        raise RedisIsAway("refused")
+        raise error
+
+    settings.REDIS_URL = redis
 
     for _ in range(5):
         settle()

@@ -11,7 +11,6 @@ from typing import IO, Any
 import requests
 from django.conf import settings
 from requests.auth import AuthBase
-from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from . import live
@@ -132,6 +131,9 @@ class KieClient:
 
         `while_sending` is called again and again until the file is there; what it raises ends it.
         """
+        # Loaded by the first upload: most web processes never see one.
+        from requests_toolbelt.multipart.encoder import MultipartEncoder, MultipartEncoderMonitor
+
         # requests would read the whole file into memory: clips have hundreds of megabytes.
         parts = {"uploadPath": "studio", "fileName": name, "file": (name, file, media_type)}
         form = MultipartEncoderMonitor(MultipartEncoder(parts), lambda sent: while_sending())

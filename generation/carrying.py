@@ -63,6 +63,8 @@ def nearest(setting: Setting, value: Any) -> Any:
         return _nearest_choice(setting, value)
     if setting.kind in {"integer", "number"}:
         return _within(setting, value)
+    if setting.kind in {"rows", "lines"} and isinstance(value, list):
+        value = value[: setting.most]
     return value if setting.accepts(value) else None
 
 

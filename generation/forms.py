@@ -136,13 +136,20 @@ class GenerateForm(forms.Form):
         form = cls(user=user, provider=provider, parent=parent, kept=kept, choices=choices)
         before = PROVIDERS.get(str(values.get("settings_of", "")))
         before_mode = (before.mode_for(form.kept.keys()) or before.modes[0]) if before else None
-        chosen = _as_chosen(values, before_mode)
+        chosen, unfinished = _as_chosen(values, before_mode)
+        # A list that is not finished goes on where there is one; else a note says that it is gone.
+        drafts = {
+            name: given
+            for name, given in unfinished.items()
+            if before_mode and _goes_on(given, before_mode.setting(name), form.mode.setting(name))
+        }
+        chosen |= {name: given for name, given in unfinished.items() if name not in drafts}
         changed = before_mode if before and before.key != provider.key else None
         carried = carry(chosen, to=form.mode, before=changed)
         form.notes = carried.notes
         words = {name: values[name] for name in ("prompt", "variations") if name in values}
         written = _as_written(values, form.mode) if before is provider else {}
-        form.initial = {**form.initial, **words, **carried.values, **written}
+        form.initial = {**form.initial, **words, **carried.values, **drafts, **written}
         return form
 
     def unsent(self) -> Self:
@@ -411,8 +418,14 @@ def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFi
     return {"prompt": video.prompt, **video.parameters}, kept
 
 
-def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
-    """The settings among a form's fields; boxes that are not ticked, and rows, are put together."""
+def _as_chosen(
+    values: Mapping[str, Any], mode: Mode | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings among a form's fields, and the lists among them that are not finished.
+
+    Boxes that are not ticked, and rows, are put together. An unfinished list is as it is written.
+    """
+    unfinished: dict[str, Any] = {}
     chosen = {name: value for name, value in values.items() if name in _ALL_SETTINGS}
     for setting in mode.settings if mode else ():
         if setting.kind == "boolean" and isinstance(values.get(setting.name), str | None):
@@ -425,8 +438,16 @@ def _as_chosen(values: Mapping[str, Any], mode: Mode | None) -> dict[str, Any]:
             try:
                 chosen[setting.name] = field.clean(given)
             except forms.ValidationError:
-                continue
-    return chosen
+                unfinished[setting.name] = given
+    return chosen, unfinished
+
+
+def _goes_on(given: Any, before: Setting | None, now: Setting | None) -> bool:
+    """Can this unfinished list of a setting be finished at that one?"""
+    if not before or not now or before.kind != now.kind:
+        return False
+    columns = [[column.name for column in setting.columns] for setting in (before, now)]
+    return columns[0] == columns[1] and (now.kind == "lines" or len(given) <= now.most)
 
 
 def _as_written(values: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

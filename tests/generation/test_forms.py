@@ -538,6 +538,45 @@ def test_what_is_half_written_outlives_a_file_that_comes(
     assert words in part
 
 
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ("kie-kling-3-0-omni-text2vid", ">It rains and<"),
+        ("kie-hailuo-text2vid", "Shots (1) is not offered here"),
+    ],
+)
+def test_shots_that_are_half_written_go_on_with_another_service_or_are_told_to_be_gone(
+    alice_client, service, words
+):
+    part = settings_part(
+        alice_client,
+        provider=service,
+        settings_of="kie-kling-3-0-text2vid",
+        several_shots="on",
+        **{"shots-0-prompt": "It rains and"},
+    )
+
+    assert words in part
+    assert ("It rains and" in part) == ("omni" in service)
+
+
+@pytest.mark.parametrize("seconds", ["2", ""])
+def test_of_more_shots_than_fit_a_note_says_what_became_of_them(alice_client, seconds):
+    rows = {f"shots-{n}-prompt": f"Scene {n}." for n in range(6)}
+    rows |= {f"shots-{n}-duration": seconds for n in range(6)}
+
+    part = settings_part(
+        alice_client,
+        provider="kie-kling-3-0-text2vid",
+        settings_of="kie-kling-3-0-omni-text2vid",
+        several_shots="on",
+        **rows,
+    )
+
+    assert ("Shots: 5 in place of 6" if seconds else "Shots (6) is not offered here") in part
+    assert ("Scene 4." in part) == bool(seconds)
+
+
 # --- The price ------------------------------------------------------------------------------
 
 

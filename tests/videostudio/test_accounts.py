@@ -84,6 +84,14 @@ def test_a_forgotten_password_is_reset_by_mail(client, alice):
     assert client.login(username="alice", password=new)
 
 
+def test_the_link_in_a_mail_leads_to_the_studios_own_address(client, alice, settings):
+    settings.PUBLIC_URL = "https://studio.example"
+
+    client.post("/accounts/password-reset/", {"email": "alice@example.com"})
+
+    assert "\nhttps://studio.example/accounts/password-reset/" in mail.outbox[0].body
+
+
 def test_an_unknown_address_gets_the_same_answer_and_no_mail(client, alice):
     known = client.post("/accounts/password-reset/", {"email": "alice@example.com"})
     unknown = client.post("/accounts/password-reset/", {"email": "nobody@example.com"})

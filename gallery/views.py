@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from gallery.models import RAW_ANSWER, Video, VideoQuerySet
 from videostudio.health import is_kie_away, is_worker_silent
 from videostudio.http import StudioRequest
-from videostudio.models import User
+from videostudio.models import KieBalance, User
 
 PAGE_SIZE = 24
 # So far back a video's page shows what it was made from, and so many of what was made from it.
@@ -86,6 +86,8 @@ def updates(request: StudioRequest) -> HttpResponse:
         "arrived": [v for v in kept if v.first_version > (since or 0) and not is_older],
         "gone": [video for video in changed if video.deleted_at],
         "now": now(),
+        # As it is now: a page that has been told of a change is not told again.
+        "balance": KieBalance.objects.known(),
         # With more to tell the page has to ask on, even when nothing is processing any more.
         **_refresh_context(
             latest,

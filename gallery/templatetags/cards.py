@@ -1,6 +1,5 @@
 """How a card says things: services, times, prices and events in words."""
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -166,16 +165,3 @@ def money(video: Video) -> str:
 def event(what: str) -> str:
     """What befell a video, for its owner."""
     return EVENTS.get(what, what[:1].upper() + what[1:])
-
-
-@register.filter
-def words(name: str) -> str:
-    """A setting's name as people read it: `enableTranslation` as "Enable translation"."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
-    return spaced[:1].upper() + spaced[1:]
-
-
-@register.filter
-def setting(value: object) -> str:
-    """A setting's value as people read it."""
-    return {"True": "On", "False": "Off"}.get(str(value), str(value))

@@ -1,6 +1,7 @@
 """How the form shows services, settings and files."""
 
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, cast
@@ -10,7 +11,7 @@ from django.template import Library
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from gallery.models import InputFile
+from gallery.models import InputFile, Video
 from generation.catalogue import PROVIDERS, Provider
 from generation.fields import MOST_RADIOS, RowsField
 from generation.forms import GenerateForm, SlotOnForm
@@ -148,6 +149,45 @@ def _cell(name: str, number: int, column: Setting, row: dict[str, Any]) -> Cell:
     )
 
 
+# Columns of their own, and shown by them.
+SHOWN_ELSEWHERE = {"aspect_ratio", "duration"}
+
+
+@register.filter
+def settings_chosen(video: Video) -> list[tuple[str, list[str]]]:
+    """Each setting that a video was made with, and its value in words; of rows, a line each."""
+    provider = PROVIDERS.get(video.provider)
+    mode = provider.mode_of_type(video.generation_type) if provider else None
+    chosen = {
+        name: value
+        for name, value in video.parameters.items()
+        if name not in SHOWN_ELSEWHERE and value not in (None, "", [])
+    }
+    return [
+        _told(name, value, mode.setting(name) if mode else None) for name, value in chosen.items()
+    ]
+
+
+def _told(name: str, value: Any, setting: Setting | None) -> tuple[str, list[str]]:
+    if setting is None:
+        # No service has it any more: `enableTranslation` as "Enable translation".
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
+        return words[:1].upper() + words[1:], [str(value)]
+    if setting.kind == "lines":
+        return setting.label, list(value)
+    if setting.kind == "rows":
+        return setting.label, [_row_in_words(setting, row) for row in value]
+    words = str(value) if setting.kind == "text" else setting.words_for(value)
+    return setting.label, [words[:1].upper() + words[1:]]
+
+
+def _row_in_words(setting: Setting, row: Mapping[str, Any]) -> str:
+    given = ((column, row[column.field]) for column in setting.columns if column.field in row)
+    return " · ".join(
+        str(value) if column.kind == "text" else column.words_for(value) for column, value in given
+    )
+
+
 A_FILE = {"image": ("a picture", "pictures"), "video": ("a clip", "clips")}
 
 
@@ -168,12 +208,12 @@ TAKEN = {
 def limits(slot: Slot) -> str:
     """What a file may be: "MP4 or MOV, up to 50 MB, 2 to 15 s"."""
     most = min(slot.most_bytes or most_bytes(slot.kind), most_bytes(slot.kind)) // MEGABYTE
-    parts = [TAKEN[slot.kind], f"up to {most} MB"]
+    parts = [TAKEN[slot.kind], f"up to {most}\N{NO-BREAK SPACE}MB"]
     if slot.seconds:
         low, high = slot.seconds
         parts.append(f"{low:g} to {high:g} s" if low else f"up to {high:g} s")
     if slot.most > 1:
-        parts.append(f"at most {slot.most}")
+        parts.append(f"at most\N{NO-BREAK SPACE}{slot.most}")
     return ", ".join(parts)
 
 

@@ -338,6 +338,32 @@ def test_each_stage_has_words_and_a_page(alice_client, make_video, stage):
     assert alice_client.get(video.get_absolute_url()).status_code == 200
 
 
+def test_a_video_page_says_its_settings_in_the_forms_words(alice_client, make_completed):
+    shots = [{"prompt": "It <rains>.", "duration": 3}, {"prompt": "A door.", "duration": 2}]
+    video = make_completed(
+        provider="kie-kling-3-0-text2vid",
+        parameters={"resolution": "pro", "sound": True, "shots": shots, "seed": None},
+    )
+
+    page = alice_client.get(f"/videos/{video.pk}/").content.decode()
+
+    assert "<dt>Resolution</dt><dd>1080p</dd>" in page
+    assert "<dt>Sound</dt><dd>On</dd>" in page
+    assert "<dt>Shots</dt><dd>It &lt;rains&gt;. · 3 s<br>A door. · 2 s</dd>" in page
+    assert "Seed" not in page
+
+
+def test_settings_that_no_service_has_any_more_are_told_all_the_same(alice_client, make_completed):
+    video = make_completed(
+        provider="kie-gone-text2vid", parameters={"cameraMotion": "slow", "lists": ["a", "b"]}
+    )
+
+    page = alice_client.get(f"/videos/{video.pk}/").content.decode()
+
+    assert "<dt>Camera motion</dt><dd>slow</dd>" in page
+    assert "<dt>Lists</dt>" in page
+
+
 def test_a_video_page_shows_settings_and_history(alice_client, make_completed):
     video = make_completed(aspect_ratio="16:9", cost_estimated=30)
     video.events.create(what="requested", by="alice")

@@ -358,8 +358,9 @@ class Provider:
         return " ".join(mode.generation_type for mode in self.modes)
 
     @cached_property
-    def slot_names(self) -> str:
-        return " ".join(slot.name for slot in self.slots)
+    def room(self) -> str:
+        """How many files each slot takes, as a page wants it told: "image:2 audio:1"."""
+        return " ".join(f"{slot.name}:{slot.most}" for slot in self.slots)
 
 
 def current() -> list[Provider]:

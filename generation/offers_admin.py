@@ -213,6 +213,8 @@ class LinesField(forms.JSONField):
     widget = forms.Textarea(attrs={"rows": 12, "cols": 100, "spellcheck": "false"})
 
     def prepare_value(self, value: Any) -> Any:
+        if value is None:
+            return ""
         if not isinstance(value, list):
             return super().prepare_value(value)
         lines = ",\n ".join(json.dumps(line, ensure_ascii=False) for line in value)

@@ -284,10 +284,15 @@ function showWhatCounts() {
 
 /** With files in the form, services that do not take them cannot be chosen. */
 function narrow(select) {
-  const filled = findAll(".tile [name^=kept_]").map((box) => box.name.slice("kept_".length));
+  const filled = new Map();
+  for (const box of findAll(".tile [name^=kept_]")) {
+    const name = box.name.slice("kept_".length);
+    filled.set(name, (filled.get(name) ?? 0) + 1);
+  }
   for (const option of select.options) {
-    const takes = option.dataset.takes.split(" ");
-    option.disabled = !option.selected && !filled.every((name) => takes.includes(name));
+    const room = new Map(option.dataset.takes.split(" ").map((slot) => slot.split(":")));
+    const takesAll = [...filled].every(([name, count]) => count <= (room.get(name) ?? 0));
+    option.disabled = !option.selected && !takesAll;
   }
 }
 

@@ -318,6 +318,17 @@ def test_services_that_do_not_take_the_files_cannot_be_chosen(page, studio, sign
     expect(option("kie-veo3-fast")).to_be_enabled()
 
 
+def test_services_with_too_little_room_for_the_files_cannot_be_chosen(page, studio, signed_in):
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+    choose(page, "reference_images", *(picture(f"{n}.png", 640 + n) for n in range(4)))
+
+    def option(key):
+        return page.locator(f'#id_provider option[value="{key}"]')
+
+    expect(option("kie-veo3-fast")).to_be_disabled()
+    expect(option("kie-gemini-omni-ref2vid")).to_be_enabled()
+
+
 # --- The library ----------------------------------------------------------------------------
 
 

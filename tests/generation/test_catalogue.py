@@ -198,7 +198,7 @@ def test_what_has_to_be_set_is_set_from_the_start(provider, mode):
 def test_a_service_takes_the_files_of_any_of_its_modes():
     veo = PROVIDERS["kie-veo3-fast"]
 
-    assert veo.slot_names == "image reference_images"
+    assert veo.room == "image:2 reference_images:3"
     assert veo.purposes == "text2vid img2vid ref2vid"
     assert veo.mode_for(["video"]) is None
     assert veo.mode_for(["image", "reference_images"]) is None

@@ -213,6 +213,10 @@ def test_a_kind_of_video_has_one_list_of_stored_prices(desk):
     assert PriceOverride.objects.count() == 1
 
 
+def test_an_empty_price_form_begins_empty(desk):
+    assert "null" not in desk.get(ADD_PRICES).content.decode()
+
+
 def test_a_link_at_the_service_begins_with_the_catalogues_prices(desk):
     page = desk.get(f"{ADD_PRICES}?provider={HAILUO}&generation_type=text2vid").content.decode()
 

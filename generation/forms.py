@@ -18,7 +18,7 @@ from gallery.models import InputFile, Video
 from generation.carrying import carry
 from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider
 from generation.fields import field_for, file_field_for
-from generation.inputs import InputRefused, input_again, inputs_of, keep_input
+from generation.inputs import InputRefused, input_again, inputs_of, keep_upload
 from generation.offers import Choices, offered
 from generation.price_list import PriceList, price_for
 from generation.prices import Price
@@ -362,13 +362,7 @@ class GenerateForm(forms.Form):
     def _keep(self, slot: Slot, given: Sequence[UploadedFile[Any]]) -> None:
         for upload in given:
             try:
-                file = keep_input(
-                    upload,
-                    size=upload.size or 0,
-                    slot=slot,
-                    user=self.user,
-                    name=upload.name or "",
-                )
+                file = keep_upload(upload, slot=slot, user=self.user)
             except InputRefused as refused:
                 self.add_error(slot.name, str(refused))
                 continue

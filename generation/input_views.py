@@ -16,7 +16,7 @@ from generation.going_on import clip_slot, service_for
 from generation.inputs import (
     InputRefused,
     keep_frame,
-    keep_input,
+    keep_upload,
     keep_video,
     refuse_what_does_not_fit,
 )
@@ -36,15 +36,7 @@ def hand_in(request: StudioRequest) -> HttpResponse:
     files = []
     for upload in request.FILES.getlist("file")[:MOST_AT_ONCE]:
         try:
-            files.append(
-                keep_input(
-                    upload,
-                    size=upload.size or 0,
-                    slot=slot,
-                    user=request.user,
-                    name=upload.name or "",
-                )
-            )
+            files.append(keep_upload(upload, slot=slot, user=request.user))
         except InputRefused as refused:
             return _why_not(refused)
     return _tiles(request, slot, files)

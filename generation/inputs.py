@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
@@ -105,6 +106,12 @@ def keep_input(
         )
         with stripped.content:
             return _store(stripped, slot=slot, user=user, name=name, digest=digest)
+
+
+def keep_upload(upload: UploadedFile[Any], *, slot: Slot, user: User) -> InputFile:
+    """The same for a file of a form. Raises InputRefused."""
+    size, name = upload.size or 0, upload.name or ""
+    return keep_input(upload, size=size, slot=slot, user=user, name=name)
 
 
 def refuse_what_does_not_fit(slot: Slot, file: InputFile | VideoInput) -> None:

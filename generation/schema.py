@@ -49,12 +49,28 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Setting:
-    """One thing a person can set for a mode."""
+class Asked:
+    """One thing that a mode asks for."""
 
     name: str  # ours: the form's field, the column, the API
     field: str  # KIE.AI's
     schema: Schema
+
+    @property
+    def label(self) -> str:
+        label: str = self.schema["x-label"]
+        return label
+
+    @property
+    def help(self) -> str:
+        words: str = self.schema.get("x-help", "")
+        return words
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting(Asked):
+    """One thing a person can set."""
+
     # The part of a clip's entry that it says; "" for a field of its own.
     part: str = ""
     # What each row has, where the setting is a list of rows.
@@ -76,16 +92,6 @@ class Setting:
             for part, facts in self.schema.get("items", {}).get("properties", {}).items()
             if "x-media" in facts and self.columns
         )
-
-    @property
-    def label(self) -> str:
-        label: str = self.schema["x-label"]
-        return label
-
-    @property
-    def help(self) -> str:
-        words: str = self.schema.get("x-help", "")
-        return words
 
     @property
     def is_more(self) -> bool:
@@ -185,12 +191,9 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Slot:
-    """One place of a mode for files that the video is made from."""
+class Slot(Asked):
+    """One place for files that the video is made from: image, last_image, video, audio …"""
 
-    name: str  # ours: image, last_image, reference_images, video, audio …
-    field: str  # KIE.AI's
-    schema: Schema
     is_required: bool
     # Where it is one of a list of rows: which row's, from 0 on, and which part of it.
     row: int | None = None
@@ -201,16 +204,6 @@ class Slot:
         """ "image", "video" or "audio"."""
         kind: str = self.schema["x-media"]
         return kind
-
-    @property
-    def label(self) -> str:
-        label: str = self.schema["x-label"]
-        return label
-
-    @property
-    def help(self) -> str:
-        words: str = self.schema.get("x-help", "")
-        return words
 
     @property
     def is_list(self) -> bool:

@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from gallery.failures import recognise
 from gallery.models import KEPT_BY_KIE_FOR, RAW_ANSWER, Stage, Status, Video
 from generation.kie.errors import KieError
+from generation.kie.families import FAMILIES
 from generation.kie.snapshot import TaskSnapshot, TaskState
 from videostudio.models import Heartbeat
 
@@ -168,6 +169,8 @@ def pause_before_next_look(
     usual = timedelta(seconds=video.expected_seconds or 0)
     if pause < SELDOM and not hears_callbacks and usual / 2 < age < usual * 2:
         pause = OFTEN
+    if family := FAMILIES.get(video.family):
+        pause = max(pause, timedelta(seconds=family.asked_every))
     if not unanswered or pause >= LONGEST_WHILE_UNANSWERED:
         return pause
     return min(pause * (1 << min(unanswered, 5)), LONGEST_WHILE_UNANSWERED)

@@ -52,6 +52,8 @@ class Family:
     query: Callable[[str], dict[str, Any]] = ask_by_id
     # a refused question -> what it says about the task all the same; None: nothing
     read_refusal: Callable[[KieRefused], TaskSnapshot | None] = tells_nothing
+    # In seconds: KIE.AI does not want to be asked about one task more often.
+    asked_every: int = 0
 
 
 # --- Bodies -------------------------------------------------------------------------------------
@@ -402,6 +404,8 @@ FAMILIES = {
             own_id=own_1080p_id,
             query=ask_for_1080p,
             read_refusal=read_1080p_refusal,
+            # Source: docs.kie.ai/veo3-api/get-veo-3-1080-p-video: "every 20-30 s"
+            asked_every=20,
         ),
         Family(
             name="runway",

@@ -10,9 +10,10 @@ from django.utils.timezone import now
 
 from gallery.models import RAW_ANSWER, Stage, Status, Video
 from generation.kie.client import KieClient
+from generation.kie.families import own_1080p_id
 from generation.polling import poll_due_videos, poll_videos_by_id
 from generation.recording import Look, record_running
-from tests.conftest import RECORD_INFO, RESULT, VEO_RECORD, example, says
+from tests.conftest import KIE, RECORD_INFO, RESULT, VEO_RECORD, example, says
 
 
 def poll(**options):
@@ -79,6 +80,22 @@ def test_the_older_a_task_the_longer_the_pause(make_video, kie, minutes, pause):
 
     video.refresh_from_db()
     assert abs((video.next_poll_at - now()).total_seconds() - pause) < 3
+
+
+def test_what_kie_wants_to_be_asked_about_seldom_is_asked_about_seldom(make_video, kie):
+    video = make_video(
+        provider="kie-veo3-1080p-upscale",
+        model="veo-get-1080p",
+        family="veo-1080p",
+        generation_type="upscale",
+        task_id=own_1080p_id({"taskId": "veo_task_1"}),
+    )
+    kie.get(f"{KIE}/veo/get-1080p-video", json=example("veo_1080p_processing_400"))
+
+    poll()
+
+    video.refresh_from_db()
+    assert abs((video.next_poll_at - now()).total_seconds() - 20) < 3
 
 
 def test_progress_is_an_estimate_that_never_claims_to_be_done(make_video, kie):

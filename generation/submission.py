@@ -26,6 +26,7 @@ from generation.inputs import content_for
 from generation.kie.budget import creations, sleep_until
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused, KieUnclear
+from generation.kie.families import FAMILIES
 from generation.limits import LimitReached, check_limits
 from generation.request import GenerationRequest
 from generation.schema import MEGABYTE, Slot
@@ -411,9 +412,15 @@ def _give_up_what_was_too_late(at: datetime) -> None:
     too_old = at - GIVE_UP_SENDING_AFTER
     for video in Video.objects.awaited(Stage.QUEUED, at).filter(created_at__lt=too_old):
         video.mark_failed(failure="never_sent", only=Q(stage=Stage.QUEUED))
-    # Whoever was on the wire died there: perhaps charged, so it is not sent again.
+    # Whoever was on the wire died there: perhaps charged, so it is not sent again. Where creating
+    # is asking, once more does no harm.
+    why = "interrupted while sending"
     for video in Video.objects.awaited(Stage.SUBMITTING, at):
-        video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)
+        family = FAMILIES.get(video.family)
+        if family and family.own_id:
+            video.send_again_at(at, why=why)
+        else:
+            video.mark_unconfirmed(why=why, at=at + LOOK_AT_UNCONFIRMED)
     unconfirmed = Video.objects.awaited(Stage.UNCONFIRMED, at).filter(offered_task_id="")
     asking = unconfirmed.filter(
         created_at__lt=at - ASK_AFTER, created_at__gte=at - ASK_AFTER - LOOK_AT_UNCONFIRMED

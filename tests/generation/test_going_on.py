@@ -12,6 +12,7 @@ from gallery.models import InputFile, Stage, Video
 from generation.catalogue import PROVIDERS, current
 from generation.going_on import service_for, usual_values, ways_on
 from generation.request import GenerationRequest, InvalidRequest, objection_to_going_on
+from generation.submission import send_queued_videos
 from tests.conftest import CREATE_TASK, KIE, RESULT, VEO_RECORD, example
 
 HTMX = {"HX-Request": "true"}
@@ -632,3 +633,19 @@ def test_the_1080p_version_asks_kie_by_an_id_of_ours(alice_client, make_complete
     assert (made.parent, made.stage, made.family) == (video, Stage.RUNNING, "veo-1080p")
     assert re.fullmatch(r"1080p:0:[0-9a-f]{8}:veo_task_1", made.task_id)
     assert VEO_RECORD not in [call.request.url for call in kie.calls]
+
+
+def test_a_1080p_version_whose_sender_died_is_asked_for_again(
+    make_completed, make_video, kie, kie_client
+):
+    parent = make_completed(**VEO, task_id="veo_task_1")
+    row = {"model": "veo-get-1080p", "family": "veo-1080p", "generation_type": "upscale"}
+    row |= {"stage": Stage.SUBMITTING, "task_id": "", "next_poll_at": now(), "parent": parent}
+    video = make_video(provider="kie-veo3-1080p-upscale", **row)
+    kie.get(VEO_1080P, json=example("veo_1080p_processing_400"))
+
+    send_queued_videos(client=kie_client)
+
+    video.refresh_from_db()
+    assert video.stage == Stage.RUNNING
+    assert video.task_id.endswith(":veo_task_1")

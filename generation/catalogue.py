@@ -120,6 +120,10 @@ class Mode:
         """Is it another video each time that it is asked for in the same way?"""
         return self.generation_type != "upscale"
 
+    @property
+    def is_made_from_files(self) -> bool:
+        return bool(self.slots) and not self.continues and self.generation_type != "text2vid"
+
     @cached_property
     def source_field(self) -> str:
         """The field for the earlier task's id; "" when it needs none."""
@@ -191,6 +195,15 @@ class Mode:
             name: value
             for name, (setting, value) in given.items()
             if value is not None and setting.accepts(value)
+        }
+
+    def counts_in(self, fields: Mapping[str, Any]) -> dict[str, int]:
+        """How many files a request that KIE.AI has taken names for each slot; of rows, none."""
+        named = {s.name: fields.get(s.field) for s in self.slots if s.row is None}
+        return {
+            name: len(value) if isinstance(value, list) else 1
+            for name, value in named.items()
+            if value
         }
 
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
@@ -424,9 +437,20 @@ def family_of(model: str, name: str = "") -> Family:
 def mode_of(model: str, fields: Mapping[str, Any]) -> tuple[Provider, Mode] | None:
     """The choice on the form that makes such a request; None for a model we do not offer."""
     same = [(p, mode) for p in PROVIDERS.values() for mode in p.modes if mode.model == model]
-    # The mode whose files are named there; of several, the one that takes no others.
-    same.sort(key=lambda entry: len({s.field for s in entry[1].slots} ^ (fields.keys() & FILES)))
-    return same[0] if same else None
+    return min(same, key=lambda entry: _strangeness(entry[1], fields), default=None)
+
+
+def _strangeness(mode: Mode, fields: Mapping[str, Any]) -> tuple[int, ...]:
+    """How little a mode looks like the one these fields were made for; what weighs most first."""
+    given = {field for field in fields.keys() & FILES if fields[field]}
+    taken = {slot.field for slot in mode.slots}
+    needed = {slot.field for slot in mode.slots if slot.is_required}
+    others = [
+        field
+        for field, schema in mode.fields.items()
+        if "const" in schema and fields.get(field, schema["const"]) != schema["const"]
+    ]
+    return len(others), len(given - taken), len(needed - given), len(taken - given)
 
 
 def refusal_of(path: str, body: Mapping[str, Any]) -> str:

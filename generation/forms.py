@@ -18,7 +18,7 @@ from gallery.models import InputFile, Video
 from generation.carrying import carry
 from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider
 from generation.fields import field_for, file_field_for
-from generation.inputs import InputRefused, input_again, inputs_of, keep_upload
+from generation.inputs import GONE, InputRefused, input_again, inputs_of, keep_upload
 from generation.offers import Choices, offered
 from generation.price_list import PriceList, price_for
 from generation.prices import Price
@@ -35,6 +35,7 @@ from generation.schema import Setting, Slot
 from videostudio.models import User
 
 KEPT = "kept_"
+MADE_ELSEWHERE = "It was made from files that this studio has never had. Please choose them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,16 +401,33 @@ def _still_here(user: User, file_id: str) -> list[InputFile]:
         return []
 
 
-def filled_in_from(video: Video) -> tuple[dict[str, Any], dict[str, list[InputFile]]]:
-    """The form's values, and the files in its slots, with which this video was made."""
+@dataclass(frozen=True, slots=True)
+class FilledIn:
+    """What a video was made with: the form's values, the files in its slots; what is gone."""
+
+    values: Mapping[str, Any]
+    kept: Mapping[str, Sequence[InputFile]]
+    # Without them another video would be made.
+    gone: tuple[str, ...] = ()
+
+
+def filled_in_from(video: Video) -> FilledIn:
+    """The form as this video was made, as far as its files are still here."""
     provider = PROVIDERS.get(video.provider)
     mode = provider.mode_of_type(video.generation_type) if provider else None
     kept: dict[str, list[InputFile]] = {}
-    for given in video.inputs.select_related("video__user"):
+    gone: dict[str, None] = {}
+    inputs = list(video.inputs.select_related("video__user"))
+    for given in inputs:
         slot = mode.slot_at(given.field, given.position) if mode else None
-        if slot and (file := input_again(given)):
+        file = input_again(given)
+        if slot and file:
             kept.setdefault(slot.name, []).append(file)
-    return {"prompt": video.prompt, **video.parameters}, kept
+        elif slot and not file:
+            gone[f"{slot.label}: {GONE.format(thing='file')}"] = None
+    if mode and mode.is_made_from_files and not inputs:
+        gone[MADE_ELSEWHERE] = None
+    return FilledIn({"prompt": video.prompt, **video.parameters}, kept, tuple(gone))
 
 
 def _as_chosen(

@@ -93,7 +93,7 @@ def keep_input(
     _refuse_size(size, most, thing)
     digest = _digest(upload, kind=slot.kind)
     if known := InputFile.objects.for_user(user).filter(digest=digest).first():
-        if default_storage.exists(str(known.file)):
+        if _is_there(str(known.file)):
             refuse_what_does_not_fit(slot, known)
             _note_use(known)
             return known
@@ -175,7 +175,7 @@ def inputs_of(user: User, ids: list[str]) -> list[InputFile]:
     if len(whole) < len(ids):
         raise InputRefused(GONE.format(thing="file"))
     for file in whole:
-        if not default_storage.exists(str(file.file)):
+        if not _is_there(str(file.file)):
             raise InputRefused(GONE.format(thing=WORDS[MediaKind(file.kind)]))
     return whole
 
@@ -185,19 +185,30 @@ def input_again(given: VideoInput) -> InputFile | None:
     user = given.video.user
     if known := InputFile.objects.for_user(user).filter(digest=given.digest).first():
         return known
-    if not default_storage.exists(str(given.file)):
+    try:
+        size = default_storage.size(str(given.file))
+    except STORAGE_ERRORS:
         return None
-    return InputFile.objects.create(
-        user=user,
-        kind=given.kind,
-        file=str(given.file),
-        media_type=given.media_type,
-        size=default_storage.size(str(given.file)),
-        width=given.width,
-        height=given.height,
-        seconds=given.seconds,
-        digest=given.digest,
-    )
+    facts = {
+        "kind": given.kind,
+        "file": str(given.file),
+        "media_type": given.media_type,
+        "size": size,
+        "width": given.width,
+        "height": given.height,
+        "seconds": given.seconds,
+    }
+    entry, _ = InputFile.objects.get_or_create(user=user, digest=given.digest, defaults=facts)
+    return entry
+
+
+def _is_there(path: str) -> bool:
+    """Is this file still stored? While nobody can tell, it counts as there: it is looked for again
+    when it is sent, and that waits for the storage."""
+    try:
+        return default_storage.exists(path)
+    except STORAGE_ERRORS:
+        return True
 
 
 def keep_frame(video: Video, *, seconds: float | None) -> InputFile:

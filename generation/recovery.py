@@ -25,8 +25,9 @@ from generation.kie.errors import KieError, KieRefused
 from generation.kie.families import FAMILIES, Family
 from generation.kie.snapshot import TaskRequest, TaskSnapshot
 from generation.price_list import price_for
+from generation.prices import Inputs
 from generation.recording import record
-from generation.request import UNSTORABLE
+from generation.request import UNSTORABLE, resolution_of
 from videostudio.models import User
 
 logger = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ def _adopt(task_id: str, family: Family, snapshot: TaskSnapshot, *, user: User, 
             created_at=made_at,
             accepted_at=made_at,
             next_poll_at=at,
-            **_columns(snapshot.request),
+            **_columns(snapshot.request, parent=parent),
         )
         video.events.create(what="recovered", detail=task_id, by=by)
     logger.info("video_recovered video=%s task=%s user=%s", video.pk, task_id, user.pk)
@@ -242,13 +243,17 @@ def _prompt(request: TaskRequest) -> str:
     return said.prompt(request.fields.get("prompt"), most=MOST_PROMPT)
 
 
-def _columns(request: TaskRequest) -> dict[str, Any]:
+def _columns(request: TaskRequest, *, parent: Video | None) -> dict[str, Any]:
     """What the catalogue knows of such a request; of a model it does not have, what it says."""
     if choice := mode_of(request.model, request.fields):
         provider, mode = choice
         values = mode.values_in(request.fields)
         fields = mode.input_for(prompt="", values=values)
-        price, seconds = price_for(provider, mode, fields), mode.seconds_of(fields)
+        inputs = Inputs(
+            counts=mode.counts_in(request.fields),
+            source_resolution=resolution_of(parent) if parent else "",
+        )
+        price, seconds = price_for(provider, mode, fields, inputs), mode.seconds_of(fields)
         return {
             "provider": provider.key,
             "model": mode.model,

@@ -18,7 +18,7 @@ from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
 from generation.catalogue import PROVIDERS, PURPOSES, Provider, for_purpose, taking
-from generation.forms import GenerateForm, filled_in_from, kept_in
+from generation.forms import FilledIn, GenerateForm, filled_in_from, kept_in
 from generation.going_on import usual_values
 from generation.kie.client import KieClient
 from generation.limits import LimitReached
@@ -140,8 +140,8 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
         return _form_again(video, number=typed.get("variations", 1), choices=choices)
     if video and "provider" not in typed:
         return _form_from(video, parent=_line_of(video), choices=choices)
-    values, kept = filled_in_from(video) if video else ({}, {})
-    kept |= kept_in(typed, user=request.user)[0]
+    filled_in = filled_in_from(video) if video else FilledIn({}, {})
+    kept = {**filled_in.kept, **kept_in(typed, user=request.user)[0]}
     parent = _earlier(request, typed) or (video and _line_of(video))
     provider = _chosen(typed, choices)
     if kind := typed.get("kind"):
@@ -149,17 +149,20 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
     elif "follow" in typed and provider.mode_for(kept.keys()) is None:
         # The files decide: what was chosen before they came does not take them.
         provider = taking(provider, kept.keys(), among=choices)
+    values = filled_in.values
     if parent and not video and "settings_of" not in typed:
         # Just come from that video's page: as it was made, as far as the service goes along.
         values = usual_values(parent, provider.mode_for(kept.keys()) or provider.modes[0])
-    return GenerateForm.holding(
-        values | typed.dict(),
+    form = GenerateForm.holding(
+        {**values, **typed.dict()},
         user=request.user,
         provider=provider,
         parent=parent,
         kept=kept,
         choices=choices,
     )
+    form.notes += filled_in.gone
+    return form
 
 
 def _form_again(video: Video, *, number: Any, choices: Choices) -> GenerateForm:
@@ -171,15 +174,17 @@ def _form_from(
     video: Video, *, parent: Video | None, choices: Choices, **more: Any
 ) -> GenerateForm:
     """The form as this video was made: a new key, the same prompt, settings and files."""
-    values, kept = filled_in_from(video)
-    return GenerateForm.holding(
-        values | more,
+    filled_in = filled_in_from(video)
+    form = GenerateForm.holding(
+        {**filled_in.values, **more},
         user=video.user,
         provider=_offered_or_first(video.provider, choices),
         parent=parent,
-        kept=kept,
+        kept=filled_in.kept,
         choices=choices,
     )
+    form.notes += filled_in.gone
+    return form
 
 
 def _line_of(video: Video) -> Video | None:

@@ -264,6 +264,19 @@ def test_a_task_made_elsewhere_is_told_by_its_model_and_files():
     assert mode_of("midjourney/video", {}) is None
 
 
+@each_mode
+def test_each_mode_is_told_by_what_is_handed_to_it(provider, mode):
+    needed = needed_slots(mode)
+    more = [set(), *({slot.name} for slot in mode.slots if slot.row is None)]
+    requests = [every_model.fields_of(mode, needed | some) for some in more]
+    possible = [fields for fields in requests if mode.error_in(fields) is None]
+
+    assert possible
+    assert [mode_of(mode.model, fields)[1].generation_type for fields in possible] == [
+        mode.generation_type for _ in possible
+    ]
+
+
 # --- Requests that KIE.AI takes -------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ from html import unescape
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
@@ -683,11 +685,12 @@ def test_a_video_made_from_files_is_filled_in_with_them(alice_client, alice, kie
     )
     video = Video.objects.get()
 
-    values, kept = filled_in_from(video)
+    filled_in = filled_in_from(video)
     page = alice_client.get(f"/generate/?from={video.pk}")
 
-    assert kept == {"image": [first], "last_image": [last]}
-    assert values["duration"] == "10"
+    assert filled_in.kept == {"image": [first], "last_image": [last]}
+    assert filled_in.values["duration"] == "10"
+    assert filled_in.gone == ()
     assert kept_ids(page, "image") == [str(first.pk)]
     assert kept_ids(page, "last_image") == [str(last.pk)]
 
@@ -725,6 +728,50 @@ def test_a_file_that_is_gone_is_left_out_when_a_video_is_made_again(
 
     assert page.status_code == 200
     assert kept_ids(page, "image") == []
+    assert "The file is no longer here. Please choose it again." in page.content.decode()
+
+
+def test_a_video_that_came_home_asks_for_the_files_it_was_made_from(alice_client, make_completed):
+    video = make_completed(provider="kie-veo3-fast", generation_type="img2vid")
+
+    page = alice_client.get(f"/generate/?from={video.pk}").content.decode()
+
+    assert "It was made from files that this studio has never had." in page
+
+
+@pytest.fixture
+def storage_away(monkeypatch):
+    """A bucket that nobody reaches; away() takes it away."""
+
+    def unreachable(*args, **kwargs):
+        raise EndpointConnectionError(endpoint_url="https://bucket.example")
+
+    def away():
+        for name in ("exists", "size", "open", "save"):
+            monkeypatch.setattr(type(default_storage._wrapped), name, unreachable)
+
+    return away
+
+
+def test_a_form_with_files_outlives_a_storage_that_is_away(
+    alice_client, alice, make_video, storage_away, kie
+):
+    picture = kept_input(alice)
+    video = make_video(provider="kie-hailuo-img2vid", generation_type="img2vid")
+    video.inputs.create(field="image_url", file="inputs/1/x.png", digest="unknown")
+    storage_away()
+    standing = {"provider": "kie-hailuo-img2vid", "kept_image": str(picture.pk)}
+
+    shown = alice_client.get("/generate/", standing)
+    swapped = settings_part(alice_client, **standing)
+    again = alice_client.get(f"/generate/?from={video.pk}")
+    picker = alice_client.get("/generate/services/", standing)
+    sent = send(alice_client, "kie-hailuo-img2vid", kept_image=str(picture.pk))
+
+    assert kept_ids(shown, "image") == [str(picture.pk)]
+    assert str(picture.pk) in swapped
+    assert (again.status_code, picker.status_code, sent.status_code) == (200, 200, 302)
+    assert Video.objects.newest_first().first().stage == Stage.QUEUED
 
 
 # --- What is remembered between pages -------------------------------------------------------

@@ -162,6 +162,40 @@ def test_a_task_of_each_family_comes_home_as_what_it_is(
     assert (video.stage, bool(video.video_url)) == (Stage.SAVING, True)
 
 
+PICTURE, CLIP = "https://files.example/a.png", "https://files.example/a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "service", "credits"),
+    [
+        (
+            "minimax-h3/reference-to-video",
+            {"reference_image_urls": [PICTURE] * 9, "duration": 5, "resolution": "768P"},
+            "kie-minimax-h3-ref2vid",
+            112,
+        ),
+        ("bytedance/seedance-2", {"first_frame_url": PICTURE}, "kie-seedance-2-0-img2vid", 205),
+        # How long the clip is, and with it the price, nobody knows here.
+        (
+            "bytedance/seedance-2",
+            {"reference_video_urls": [CLIP]},
+            "kie-seedance-2-0-ref2vid",
+            None,
+        ),
+    ],
+)
+def test_a_task_made_from_files_comes_home_as_what_it_is_with_its_own_price(
+    alice, kie, model, fields, service, credits
+):
+    kie.get(RECORD_INFO, json=record_of(model, **fields))
+
+    recover("task-elsewhere", alice)
+
+    video = Video.objects.get()
+    assert video.provider == service
+    assert video.cost_estimated == credits
+
+
 def test_each_place_is_asked_once_and_the_likeliest_first(alice, kie):
     answers(kie)
 

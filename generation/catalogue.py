@@ -7,6 +7,7 @@ adding a model is adding an entry to the file of its maker.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -206,6 +207,11 @@ class Mode:
             if value
         }
 
+    def counting(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """These values of ours without those that count only while a switch is on that is off."""
+        off = {s.name for s in self.settings if s.when and not values.get(s.when)}
+        return {name: value for name, value in values.items() if name not in off}
+
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
         """What is wrong with this input, by the schema; None when KIE.AI would take it."""
         return _violation(self._validate, fields)
@@ -330,6 +336,14 @@ class Provider:
         satisfied = (mode for mode in taking if mode.is_satisfied_by(filled))
         return next(satisfied, None) or next(iter(taking), None)
 
+    def takes(self, places: Iterable[str]) -> bool:
+        """Is there room for a file in each of these slots, named as often as it is for?"""
+        counts = Counter(places)
+        mode = self.mode_for(counts.keys())
+        return mode is not None and all(
+            counts[slot.name] <= slot.most for slot in mode.slots if slot.name in counts
+        )
+
     @property
     def mark(self) -> str:
         """What its videos are, in a word, beside others: "Extended", "4K"; "" for all the rest."""
@@ -391,22 +405,22 @@ def current() -> list[Provider]:
 def for_purpose(
     provider: Provider,
     purpose: str,
-    filled: Collection[str] = (),
+    places: Collection[str] = (),
     *,
     among: Iterable[Provider],
 ) -> Provider:
     """The same model for another purpose; else the first of these for it, else this one.
 
-    Preferably one that takes files in these slots.
+    Preferably one that takes a file in each of these slots.
     """
     choices = [p for p in among if p.mode_of_type(purpose) and not p.continues]
-    fitting = [p for p in choices if p.mode_for(filled)]
+    fitting = [p for p in choices if p.takes(places)]
     return likeliest(provider, fitting or choices)
 
 
-def taking(provider: Provider, filled: Collection[str], *, among: Iterable[Provider]) -> Provider:
-    """The same model in a choice that takes files in these slots; else the first that does."""
-    return likeliest(provider, [p for p in among if p.mode_for(filled) and not p.continues])
+def taking(provider: Provider, places: Collection[str], *, among: Iterable[Provider]) -> Provider:
+    """The same model in a choice that takes a file in each of these slots; else the first."""
+    return likeliest(provider, [p for p in among if p.takes(places) and not p.continues])
 
 
 def likeliest(provider: Provider, choices: Sequence[Provider]) -> Provider:

@@ -56,7 +56,8 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
     def clean(self, value: Any) -> Any:
-        lines = [line.strip() for line in str(value or "").splitlines() if line.strip()]
+        text = str(super().clean(value) or "")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         if len(lines) > self.most:
             raise forms.ValidationError(f"{self.label}: at most {self.most}, please.")
         if any(len(line) > self.longest for line in lines):

@@ -285,7 +285,8 @@ class GenerateForm(forms.Form):
     @cached_property
     def _values(self) -> dict[str, Any]:
         values = {s.name: self._value_or_default(s) for s in self.mode.settings}
-        return {name: value for name, value in values.items() if value not in (None, "")}
+        given = {name: value for name, value in values.items() if value not in (None, "")}
+        return self.mode.counting(given)
 
     def _value_or_default(self, setting: Setting) -> Any:
         bound = self[setting.name].value()
@@ -313,6 +314,7 @@ class GenerateForm(forms.Form):
             self.add_error(None, "This form was damaged on its way. Please send it again.")
             self.use_new_key()
         self._refuse_foreign_settings()
+        self._leave_out_what_does_not_count(cleaned)
         for name, why in self.lost.items():
             self.add_error(name if name in self.fields else None, why)
         self._take_files()
@@ -338,9 +340,17 @@ class GenerateForm(forms.Form):
 
     def _chosen_value(self, setting: Setting) -> Any:
         """What was chosen. An unticked box is not sent: a program that names none means none."""
-        if setting.kind == "boolean" and not self.data.get("settings_of"):
-            return self.cleaned_data[setting.name] or setting.default
+        is_named = setting.name in self.data or self.data.get("settings_of")
+        if setting.kind == "boolean" and not is_named:
+            return setting.default
         return self.cleaned_data[setting.name]
+
+    def _leave_out_what_does_not_count(self, cleaned: dict[str, Any]) -> None:
+        """What stands there for a switch that is off: right or wrong, it is not sent."""
+        for setting in self.mode.settings:
+            if setting.when and not cleaned.get(setting.when):
+                self.errors.pop(setting.name, None)
+                cleaned[setting.name] = None
 
     def _refuse_foreign_settings(self) -> None:
         """A setting that this service does not have was chosen for another one: not ignored."""

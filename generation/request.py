@@ -68,6 +68,7 @@ class GenerationRequest:
         mode = provider.mode_for(filled.keys())
         if mode is None:
             raise InvalidRequest(_not_taken(provider, filled))
+        values = mode.counting(values)
         errors = {
             slot.name: f"{provider.label} needs {_article(slot.label)}."
             for slot in mode.slots
@@ -270,9 +271,12 @@ def _not_taken(provider: Provider, filled: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _misfits(filled: Files, *, mode: Mode) -> dict[str, str]:
-    """Why a file does not fit into its slot: it may have been kept for another service's."""
+    """Why files do not fit into their slot: they may have been kept for another service's."""
     found = {}
     for slot in mode.slots:
+        if len(filled.get(slot.name, ())) > slot.most:
+            found[slot.name] = f"{slot.label}: at most {slot.most}, please."
+            continue
         try:
             for file in filled.get(slot.name, ()):
                 refuse_what_does_not_fit(slot, file)

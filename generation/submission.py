@@ -171,11 +171,16 @@ def _keys_of(key: UUID | None, number: int) -> list[UUID | None]:
 
 
 def _insert(
-    *, user: User, requests: Sequence[GenerationRequest], keys: Sequence[UUID | None]
+    *,
+    user: User,
+    requests: Sequence[GenerationRequest],
+    keys: Sequence[UUID | None],
+    is_second_try: bool = False,
 ) -> tuple[list[Video], bool]:
     """The rows of these requests, and whether they are new.
 
-    Raises KeyUsedForAnother and LimitReached.
+    Raises KeyUsedForAnother and LimitReached; VideoRefused where what they are made from has gone
+    between the form and here.
     """
     columns = [request.as_columns() for request in requests]
     usual = Video.objects.usual_time(**{name: columns[0][name] for name in USUAL_TIME_OF})
@@ -188,6 +193,8 @@ def _insert(
                 for request, key, facts in zip(requests, keys, columns, strict=True)
             ], True
     except (IntegrityError, LimitReached) as error:
+        if isinstance(error, IntegrityError) and (keys[0] is None or is_second_try):
+            raise VideoRefused("what it is made from is gone", failure="picture_gone") from error
         if keys[0] is None:
             raise
         known = Video.objects.for_user(user).filter(idempotency_key__in=keys)
@@ -197,7 +204,7 @@ def _insert(
             raise
         if not videos:
             # Refused between the two: the click that came second is now the first.
-            return _insert(user=user, requests=requests, keys=keys)
+            return _insert(user=user, requests=requests, keys=keys, is_second_try=True)
         digests = {facts["request_digest"] for facts in columns}
         if any(video.request_digest not in digests for video in videos):
             raise KeyUsedForAnother from None

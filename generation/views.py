@@ -142,13 +142,14 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
         return _form_from(video, parent=_line_of(video), choices=choices)
     filled_in = filled_in_from(video) if video else FilledIn({}, {})
     kept = {**filled_in.kept, **kept_in(typed, user=request.user)[0]}
+    places = [name for name, files in kept.items() for _ in files]
     parent = _earlier(request, typed) or (video and _line_of(video))
     provider = _chosen(typed, choices)
     if kind := typed.get("kind"):
-        provider = for_purpose(provider, kind, kept.keys(), among=choices)
-    elif "follow" in typed and provider.mode_for(kept.keys()) is None:
+        provider = for_purpose(provider, kind, places, among=choices)
+    elif "follow" in typed and not provider.takes(places):
         # The files decide: what was chosen before they came does not take them.
-        provider = taking(provider, kept.keys(), among=choices)
+        provider = taking(provider, places, among=choices)
     values = filled_in.values
     if parent and not video and "settings_of" not in typed:
         # Just come from that video's page: as it was made, as far as the service goes along.

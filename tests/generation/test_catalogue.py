@@ -210,6 +210,7 @@ def test_the_files_choose_a_service_that_is_like_the_one_before():
     text = PROVIDERS["kie-hailuo-text2vid"]
 
     assert taking(text, {"image"}, among=current()).key == "kie-hailuo-img2vid"
+    assert taking(text, ["image", "image"], among=current()).room.count("image:2")
     assert taking(text, set(), among=current()) is text
     assert taking(text, {"video"}, among=current()).mode_for({"video"})
     assert taking(text, {"video", "audio", "masks"}, among=current()) is text
@@ -473,7 +474,7 @@ def test_no_more_and_no_fewer_files_than_fit_get_past_the_request(provider, mode
 
     for slot in mode.slots:
         too_many = [every_model.a_file(slot, n) for n in range(slot.most + 1)]
-        if slot.is_list and slot.row is None:
+        if slot.row is None:
             with pytest.raises(InvalidRequest) as refused:
                 usual_request(provider, mode, files=usual | {slot.name: too_many})
             assert slot.name in refused.value.errors

@@ -165,6 +165,10 @@ def test_there_are_no_more_lines_and_no_longer_ones_than_the_service_takes():
     assert "200 characters" in complaint(OMNI, "audio_ids", {"audio_ids": too_long})
 
 
+def test_lines_take_no_characters_that_cannot_be_stored():
+    assert "ull characters" in complaint(OMNI, "audio_ids", {"audio_ids": "a\x00b"})
+
+
 def test_lines_are_shown_as_they_were_written():
     field = field_of(OMNI, "audio_ids")
 

@@ -579,6 +579,35 @@ def test_of_more_shots_than_fit_a_note_says_what_became_of_them(alice_client, se
     assert ("Scene 4." in part) == bool(seconds)
 
 
+@pytest.mark.parametrize("seconds", ["3", ""])
+def test_shots_do_not_count_while_their_switch_is_off(alice_client, kie, seconds):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    shots = {"shots-0-prompt": "It rains.", "shots-0-duration": seconds}
+
+    answer = send(
+        alice_client,
+        "kie-kling-3-0-text2vid",
+        settings_of="kie-kling-3-0-text2vid",
+        sound="on",
+        **shots,
+    )
+
+    assert answer.status_code == 302
+    assert "shots" not in Video.objects.get().parameters
+    assert "It rains." not in kie.calls[-1].request.body.decode()
+
+
+@pytest.mark.parametrize(("said", "sent"), [({}, True), ({"sound": "false"}, False)])
+def test_a_program_that_says_no_to_a_switch_is_believed(alice_client, kie, said, sent):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+
+    alice_client.post(
+        "/generate/", {"prompt": "a kite", "provider": "kie-seedance-2-0-text2vid"} | said
+    )
+
+    assert Video.objects.get().parameters["sound"] is sent
+
+
 # --- The price ------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.db.models.signals import post_save
 from django.utils.timezone import now
 
-from gallery.models import Stage, Status, Video, VideoEvent
+from gallery.models import InputFile, Stage, Status, Video, VideoEvent
 from generation import submission
 from generation.catalogue import PROVIDERS
 from generation.kie.budget import creations
@@ -218,6 +218,21 @@ def test_a_key_stands_for_one_request_only(alice, kie):
         submit(alice, a_request("a blue kite"), idempotency_key=key)
 
     assert Video.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("key", [None, uuid4()])
+def test_a_file_that_is_taken_away_in_this_moment_is_told_and_makes_nothing(alice, kie, key):
+    picture = kept_input(alice)
+    request = a_request(provider="kie-hailuo-img2vid", picture=picture, duration="6")
+    InputFile.objects.all().delete()
+
+    with pytest.raises(VideoRefused) as refused:
+        submit(alice, request, idempotency_key=key)
+
+    assert refused.value.failure == "picture_gone"
+    assert not Video.objects.exists()
+    assert len(kie.calls) == 0
 
 
 def test_two_people_may_use_the_same_key(alice, bob, kie):

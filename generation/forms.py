@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -132,11 +132,12 @@ class GenerateForm(forms.Form):
     ) -> Self:
         """An unsent form with those of these values that the service takes, or the nearest ones.
 
-        What was changed or dropped because another service was chosen stands in `notes`.
+        What was changed or dropped because another service was chosen, or because files came that
+        it treats in another way, stands in `notes`.
         """
         form = cls(user=user, provider=provider, parent=parent, kept=kept, choices=choices)
         before = PROVIDERS.get(str(values.get("settings_of", "")))
-        before_mode = (before.mode_for(form.kept.keys()) or before.modes[0]) if before else None
+        before_mode = _mode_shown(before, values, form.kept) if before else None
         chosen, unfinished = _as_chosen(values, before_mode)
         # A list that is not finished goes on where there is one; else a note says that it is gone.
         drafts = {
@@ -145,7 +146,7 @@ class GenerateForm(forms.Form):
             if before_mode and _goes_on(given, before_mode.setting(name), form.mode.setting(name))
         }
         chosen |= {name: given for name, given in unfinished.items() if name not in drafts}
-        changed = before_mode if before and before.key != provider.key else None
+        changed = None if before_mode is form.mode else before_mode
         carried = carry(chosen, to=form.mode, before=changed)
         form.notes = carried.notes
         words = {name: values[name] for name in ("prompt", "variations") if name in values}
@@ -438,6 +439,12 @@ def filled_in_from(video: Video) -> FilledIn:
     if mode and mode.is_made_from_files and not inputs:
         gone[MADE_ELSEWHERE] = None
     return FilledIn({"prompt": video.prompt, **video.parameters}, kept, tuple(gone))
+
+
+def _mode_shown(provider: Provider, values: Mapping[str, Any], filled: Collection[str]) -> Mode:
+    """The mode whose settings stood in the form: files may have come or gone since."""
+    said = provider.mode_of_type(str(values.get("kind_of", "")))
+    return said or provider.mode_for(filled) or provider.modes[0]
 
 
 def _as_chosen(

@@ -27,7 +27,14 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from gallery.models import InputFile, MediaKind, Video, VideoInput
-from generation.clip import NotPlayable, copy_streams, frame_at, inspect_recording
+from generation.clip import (
+    CONTAINERS,
+    SOUNDS,
+    NotPlayable,
+    copy_streams,
+    frame_at,
+    inspect_recording,
+)
 from generation.schema import MEGABYTE, Slot
 from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
@@ -396,10 +403,23 @@ SAME_AS = {
 SPOKEN = {
     "video/quicktime": "MOV",
     "video/x-matroska": "MKV",
+    "video/webm": "WebM",
     "audio/mpeg": "MP3",
     "audio/mp4": "M4A",
     "audio/x-ms-wma": "WMA",
 }
+
+
+def taken_by(slot: Slot) -> list[str]:
+    """What may be handed in for this slot, as people call it: what we can read and it takes.
+
+    A picture may be any of ours: it is made into one that the service takes.
+    """
+    if slot.kind == MediaKind.IMAGE:
+        return ["JPEG", "PNG", "WebP"]
+    readable = CONTAINERS if slot.kind == MediaKind.VIDEO else SOUNDS
+    types = dict.fromkeys(media_type for media_type, _, _ in readable.values())
+    return [_spoken(each) for each in types if not slot.media_types or _is_taken(each, slot)]
 
 
 def _is_taken(media_type: str, slot: Slot) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import models, transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
@@ -55,15 +55,17 @@ class StampedQuerySet[Row: models.Model](models.QuerySet[Row]):
     """Renews the stamp where Django sends no signal; `renew_stamp` does where it sends one."""
 
     def update(self, **values: Any) -> int:
-        changed = super().update(**values)
-        OfferStamp.renew()
+        with transaction.atomic():
+            changed = super().update(**values)
+            OfferStamp.renew()
         return changed
 
     update.alters_data = True  # type: ignore[attr-defined]  # no template may call it
 
     def bulk_create(self, *args: Any, **kwargs: Any) -> list[Row]:
-        made = super().bulk_create(*args, **kwargs)
-        OfferStamp.renew()
+        with transaction.atomic():
+            made = super().bulk_create(*args, **kwargs)
+            OfferStamp.renew()
         return made
 
 
@@ -72,7 +74,8 @@ class OfferQuerySet(StampedQuerySet["Offer"]):
         """Have a row for each of these services; what there is stays as it is."""
         known = set(self.values_list("provider", flat=True))
         missing = [Offer(provider=key) for key in providers if key not in known]
-        self.bulk_create(missing, ignore_conflicts=True)
+        if missing:
+            self.bulk_create(missing, ignore_conflicts=True)
 
 
 class Offer(models.Model):

@@ -15,7 +15,7 @@ from gallery.models import InputFile, Video
 from generation.catalogue import PROVIDERS, Provider
 from generation.fields import MOST_RADIOS, RowsField
 from generation.forms import GenerateForm, SlotOnForm
-from generation.inputs import most_bytes
+from generation.inputs import most_bytes, taken_by
 from generation.price_list import PriceList
 from generation.schema import MEGABYTE, Setting, Slot
 
@@ -197,18 +197,13 @@ def a_file(slot: Slot) -> str:
     return many if slot.most > 1 else one
 
 
-TAKEN = {
-    "image": "JPEG, PNG or WebP",
-    "video": "MP4, MOV, MKV or WebM",
-    "audio": "MP3, WAV, M4A, OGG or FLAC",
-}
-
-
 @register.filter
 def limits(slot: Slot) -> str:
     """What a file may be: "MP4 or MOV, up to 50 MB, 2 to 15 s"."""
+    *others, last = taken_by(slot)
+    kinds = f"{', '.join(others)} or {last}" if others else last
     most = min(slot.most_bytes or most_bytes(slot.kind), most_bytes(slot.kind)) // MEGABYTE
-    parts = [TAKEN[slot.kind], f"up to {most}\N{NO-BREAK SPACE}MB"]
+    parts = [kinds, f"up to {most}\N{NO-BREAK SPACE}MB"]
     if slot.seconds:
         low, high = slot.seconds
         parts.append(f"{low:g} to {high:g} s" if low else f"up to {high:g} s")

@@ -608,6 +608,32 @@ def test_a_program_that_says_no_to_a_switch_is_believed(alice_client, kie, said,
     assert Video.objects.get().parameters["sound"] is sent
 
 
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ("kie-topaz-upscale", "MP4, MOV or MKV, up to"),
+        ("kie-minimax-h3-ref2vid", "MP3 or WAV, up to"),
+        ("kie-gemini-omni-vid2vid", "MP4, MOV, MKV or WebM, up to"),
+        ("kie-hailuo-img2vid", "JPEG, PNG or WebP, up to"),
+    ],
+)
+def test_a_place_for_files_names_what_the_service_takes(alice_client, service, words):
+    assert words in settings_part(alice_client, provider=service)
+
+
+def test_a_length_that_files_change_is_told(alice_client, alice):
+    picture = kept_input(alice)
+    veo = {"provider": "kie-veo3-fast", "settings_of": "kie-veo3-fast", "duration": "4"}
+
+    part = settings_part(
+        alice_client, **veo, kind_of="text2vid", kept_reference_images=str(picture.pk), follow="1"
+    )
+    same = settings_part(alice_client, **veo, kind_of="text2vid")
+
+    assert "Length: 8 s in place of 4 s" in part
+    assert "in place of" not in same
+
+
 # --- The price ------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from generation.catalogue import PROVIDERS
-from generation.models import Offer, PriceOverride
+from generation.models import Offer, OfferStamp, PriceOverride
 from generation.offers import offered
 
 VEO, HAILUO, KLING = "kie-veo3-fast", "kie-hailuo-text2vid", "kie-kling-3-0-text2vid"
@@ -211,6 +211,15 @@ def test_a_kind_of_video_has_one_list_of_stored_prices(desk):
 
     assert "has prices of its own already" in page
     assert PriceOverride.objects.count() == 1
+
+
+def test_looking_at_the_services_changes_nothing(desk):
+    desk.get(LIST)
+    before = OfferStamp.now()
+
+    desk.get(LIST)
+
+    assert OfferStamp.now() == before
 
 
 def test_an_empty_price_form_begins_empty(desk):

@@ -109,6 +109,17 @@ def test_the_list_for_programs_can_be_edited_and_stored(db, price_file):
     assert again[0]["prices"][0] == {"when": {"duration": "6"}, "per": "video", "usd": 0.175}
 
 
+def test_the_whole_list_for_programs_can_be_stored_again_and_changes_nothing(db, price_file):
+    update(price_file(entry()))
+
+    whole = json.loads(prices("--json"))
+    said = update(price_file(*whole))
+
+    assert said.splitlines() == [f"0 stored, {len(whole)} as before"]
+    row = next(each for each in whole if each["key"] == HAILUO)
+    assert row["source"] == PriceOverride.objects.get().source == "KIE.AI's page on Hailuo"
+
+
 def test_a_service_nobody_knows_is_a_wrong_usage(db):
     for arguments in (["--service", "kie-nothing"], ["--reset", "kie-nothing"]):
         with pytest.raises(CommandError) as wrong:

@@ -67,6 +67,8 @@ class Command(BaseCommand):
             entries = [
                 _entry(provider, mode, prices, stored.get((provider.key, mode.generation_type)))
                 for provider, mode in modes
+                # Where the list is silent there is nothing that could be stored again.
+                if prices.lines(provider, mode)
             ]
             self.stdout.write(json.dumps(entries, indent=1, ensure_ascii=False))
             return
@@ -157,6 +159,5 @@ def _entry(
             | ({} if line.as_of == latest else {"as_of": f"{line.as_of}"})
             for line in lines
         ],
-        "source": OVERRIDE if row else FILE,
-        "from": row.source if row else "",
+        "source": (row.source or OVERRIDE) if row else FILE,
     }

@@ -172,6 +172,12 @@ class Mode:
                 made[field] = made[twin]
         return made
 
+    @cached_property
+    def usual_fields(self) -> dict[str, Any]:
+        """KIE.AI's fields as long as nobody has chosen anything."""
+        usual = {s.name: s.default for s in self.settings if s.default is not None}
+        return self.input_for(prompt="", values=usual)
+
     def _sends(self, prompt: str) -> bool:
         is_required = "prompt" in self.input["required"]
         return self.takes_prompt and (bool(prompt) or is_required)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from gallery.templatetags.cards import USD_PER_CREDIT
 from generation.kie.budget import catalogue_queries, sleep_until
 from generation.kie.client import KieClient
 from generation.kie.errors import KieError, KieNotSent, KieRefused
@@ -16,7 +17,7 @@ from generation.kie.live import LiveModel, LiveModels
 from generation.kie.openapi import Parameter, input_in, parameters_in
 from generation.live_catalogue import ListedModel
 from generation.price_list import PriceList
-from generation.prices import USD_PER_CREDIT, PriceLine
+from generation.prices import PriceLine
 
 # Others of us may be asking as well: so long one waits for a turn, and so often it is tried.
 TURN_WITHIN = timedelta(minutes=2)

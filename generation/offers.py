@@ -8,7 +8,8 @@ from uuid import UUID
 
 from generation.catalogue import Provider, current
 from generation.models import AllowedGroup, Offer, OfferStamp
-from generation.price_list import PriceList
+from generation.price_list import PriceList, price_for
+from generation.prices import Price
 from videostudio.models import User
 
 
@@ -34,6 +35,18 @@ def offered(user: User) -> Choices:
     services = [provider for provider in current() if provider.key not in closed]
     services.sort(key=lambda provider: offers.places.get(provider.key, inf))
     return Choices.of(services, prices=offers.prices)
+
+
+def cheapest_from_words(choices: Choices) -> tuple[Provider, Price] | None:
+    """The one of these that makes a video from words for the least, as it is set at first."""
+    priced = [
+        (price, provider)
+        for provider in choices
+        if (mode := provider.mode_of_type("text2vid"))
+        if (price := price_for(provider, mode, mode.usual_fields, prices=choices.prices))
+    ]
+    price, provider = min(priced, key=lambda entry: entry[0].usd, default=(None, None))
+    return (provider, price) if provider and price else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-USD_PER_CREDIT = Decimal("0.005")
+from gallery.templatetags.cards import USD_PER_CREDIT, dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Price:
     as_of: date
 
     def __str__(self) -> str:
-        return in_dollars(self.usd)
+        return dollars(self.usd)
 
     @property
     def credits(self) -> Decimal:
@@ -39,13 +39,7 @@ class Rate:
     per: str  # "video" or "second"
 
     def __str__(self) -> str:
-        return f"{in_dollars(self.usd)}{' a second' if self.per == 'second' else ''}"
-
-
-def in_dollars(usd: Decimal) -> str:
-    """To the cent, or further where a price goes further."""
-    cents = round(usd, 2)
-    return f"${cents:.2f}" if cents == usd else f"${usd.normalize():f}"
+        return f"{dollars(self.usd)}{' a second' if self.per == 'second' else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from gallery.templatetags.cards import USD_PER_CREDIT
 from generation.catalogue import PROVIDERS, Mode, choices_in, fields_in
 from generation.kie.families import FAMILIES
 from generation.kie.sandbox import Creation, ModelOnOffer
 from generation.live_catalogue import ListedModel, listed
 from generation.price_list import PriceList, price_for
-from generation.prices import USD_PER_CREDIT, Inputs, PriceLine
+from generation.prices import Inputs, PriceLine
 
 
 def credits_for(creation: Creation, *, prices: PriceList | None = None) -> Decimal | None:

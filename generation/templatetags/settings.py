@@ -16,8 +16,11 @@ from generation.catalogue import PROVIDERS, Provider
 from generation.fields import MOST_RADIOS, RowsField
 from generation.forms import GenerateForm, SlotOnForm
 from generation.inputs import most_bytes, taken_by
+from generation.offers import cheapest_from_words, offered
 from generation.price_list import PriceList
+from generation.prices import Price
 from generation.schema import MEGABYTE, Setting, Slot
+from videostudio.models import User
 
 register = Library()
 
@@ -186,6 +189,12 @@ def _row_in_words(setting: Setting, row: Mapping[str, Any]) -> str:
     return " · ".join(
         str(value) if column.kind == "text" else column.words_for(value) for column, value in given
     )
+
+
+@register.simple_tag
+def cheapest_for(user: User) -> tuple[Provider, Price] | None:
+    """The service with which a first video from words costs this person the least."""
+    return cheapest_from_words(offered(user))
 
 
 A_FILE = {"image": ("a picture", "pictures"), "video": ("a clip", "clips")}

@@ -15,7 +15,9 @@ from django.utils.timezone import now
 
 from gallery.failures import FAILURES
 from gallery.models import RAW_ANSWER, Stage, Video
+from generation.catalogue import current
 from generation.kie.client import KieClient
+from generation.models import Offer
 from generation.submission import send_queued_videos
 from videostudio.models import Heartbeat, Outage
 
@@ -336,6 +338,30 @@ def test_each_stage_has_words_and_a_page(alice_client, make_video, stage):
 
     assert alice_client.get("/").status_code == 200
     assert alice_client.get(video.get_absolute_url()).status_code == 200
+
+
+def test_an_empty_gallery_leads_to_the_cheapest_service_and_says_its_price(
+    alice_client, alice, settings
+):
+    settings.IS_SANDBOX = False
+    Offer.objects.bulk_create(
+        Offer(provider=p.key, is_offered=p.key in {"kie-veo3-fast", "kie-hailuo-text2vid"})
+        for p in current()
+    )
+
+    page = alice_client.get("/").content.decode()
+
+    assert "for about $0.15 with Hailuo 02" in page
+    assert page.count("?provider=kie-hailuo-text2vid&amp;prompt=") == 3
+
+
+def test_an_empty_gallery_invites_all_the_same_where_nothing_is_offered(alice_client):
+    Offer.objects.bulk_create(Offer(provider=p.key, is_offered=False) for p in current())
+
+    page = alice_client.get("/").content.decode()
+
+    assert "Make your first video" in page
+    assert page.count("/generate/?prompt=A") == 3
 
 
 def test_a_video_page_says_its_settings_in_the_forms_words(alice_client, make_completed):

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
@@ -24,7 +25,7 @@ from tests.conftest import (
     picture_bytes,
     sound_bytes,
 )
-from tests.generation.every_model import each_mode, needed_slots, row_of, usual_values
+from tests.generation.every_model import each_mode, needed_slots, row_of, usual_files, usual_values
 from tests.generation.test_catalogue import breaches_of
 from tests.generation.test_fields import as_sent
 
@@ -146,13 +147,25 @@ def wrong_settings(mode):
     return wrong
 
 
+def files_standing(user, mode):
+    """What the form sends of files that stand in the places that this mode needs."""
+    standing = {}
+    for name, given in usual_files(mode).items():
+        for file in given:
+            file.user = user
+            file.file = default_storage.save(f"inputs/{user.pk}/{name}", ContentFile(b"x"))
+            file.save()
+        standing[f"kept_{name}"] = [str(file.pk) for file in given]
+    return standing
+
+
 @each_mode
 def test_no_wrong_setting_reaches_kie(alice_client, alice, all_services, kie, provider, mode):
-    wrong = wrong_settings(provider.modes[0])
+    wrong = wrong_settings(mode)
     if mode.continues or not wrong:
         return
 
-    answer = send(alice_client, provider.key, **wrong)
+    answer = send(alice_client, provider.key, **files_standing(alice, mode), **wrong)
 
     page = answer.content.decode()
     assert answer.status_code == 422

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from gallery.models import InputFile, Stage, Video
 from generation.catalogue import PROVIDERS, current
 from generation.going_on import service_for, usual_values, ways_on
+from generation.models import OfferStamp
 from generation.request import GenerationRequest, InvalidRequest, objection_to_going_on
 from generation.submission import send_queued_videos
 from tests.conftest import CREATE_TASK, KIE, RESULT, VEO_RECORD, example
@@ -217,6 +218,7 @@ def test_what_it_can_be_used_for_as_a_clip_is_told(make_completed):
 
 def test_two_queries_tell_all_of_it(make_completed, django_assert_max_num_queries):
     video = make_completed(**VEO)
+    OfferStamp.renew()
     ways_on(video)
     again = Video.objects.select_related("user").get(pk=video.pk)
 

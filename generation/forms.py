@@ -79,10 +79,24 @@ class GenerateForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"invalid_choice": f"At most {MOST_VARIATIONS} at once, please."},
     )
-    # For which service the settings below were shown: without JavaScript they lag behind.
+    # For which service, and which kind of video, the settings below were shown: without JavaScript
+    # they lag behind.
     settings_of = forms.CharField(required=False, widget=forms.HiddenInput)
+    kind_of = forms.CharField(required=False, widget=forms.HiddenInput)
     # One click is charged once: this stands for this click, also when it arrives twice.
     idempotency_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    user: User
+    chosen: Provider
+    earlier: Video | None
+    choices: Choices
+    # The files that stand in each slot, in this form or from an earlier try.
+    kept: dict[str, list[InputFile]]
+    # For each slot in which a file stood that is gone, why: without it another video would be
+    # made, and charged.
+    lost: Mapping[str, str]
+    notes: tuple[str, ...]
+    request: GenerationRequest | None
 
     def __init__(
         self,
@@ -102,13 +116,8 @@ class GenerateForm(forms.Form):
         super().__init__(data, files, initial=own | (initial or {}))
         self.user, self.chosen, self.earlier = user, provider, parent
         self.choices = offered(user) if choices is None else choices
-        # The files that stand in each slot, in this form or from an earlier try.
         self.kept = {name: list(given) for name, given in (kept or {}).items() if given}
-        # For each slot in which a file stood that is gone, why: without it another video would
-        # be made, and charged.
-        self.lost = lost or {}
-        self.notes: tuple[str, ...] = ()
-        self.request: GenerationRequest | None = None
+        self.lost, self.notes, self.request = lost or {}, (), None
         self.fields["provider"] = _provider_field(self)
         self.initial["parent"] = str(parent.pk) if parent else ""
         for slot in self._shown_slots:
@@ -388,6 +397,12 @@ class GenerateForm(forms.Form):
         if isinstance(self.data, QueryDict):
             self.data = self.data.copy()
             self.data["idempotency_key"] = key
+
+
+def names_taken() -> set[str]:
+    """What no setting may be called: a template that asks the form for one would get the other."""
+    own = {*dir(GenerateForm), *GenerateForm.__annotations__, *vars(forms.Form())}
+    return own | GenerateForm.base_fields.keys()
 
 
 def kept_in(data: QueryDict, *, user: User) -> tuple[dict[str, list[InputFile]], dict[str, str]]:

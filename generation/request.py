@@ -274,7 +274,7 @@ def _misfits(filled: Files, *, mode: Mode) -> dict[str, str]:
     """Why files do not fit into their slot: they may have been kept for another service's."""
     found = {}
     for slot in mode.slots:
-        if len(filled.get(slot.name, ())) > slot.most:
+        if slot.row is None and len(filled.get(slot.name, ())) > slot.most:
             found[slot.name] = f"{slot.label}: at most {slot.most}, please."
             continue
         try:

@@ -460,7 +460,8 @@ def wrong_values(mode):
 @each_mode
 def test_no_wrong_setting_gets_past_the_request(provider, mode):
     for setting, rule, value in wrong_values(mode):
-        values = usual_values(mode) | {setting.name: value}
+        counts = {setting.when: True} if setting.when else {}
+        values = usual_values(mode) | {setting.name: value} | counts
 
         with pytest.raises(InvalidRequest) as refused:
             usual_request(provider, mode, values=values)
@@ -801,6 +802,17 @@ def test_a_missing_file_keeps_the_studio_from_starting(tmp_path):
 
 def test_the_catalogue_as_it_is_passes_the_check():
     assert checks.catalogue_is_whole() == []
+
+
+@pytest.mark.parametrize("name", ["mode", "price", "user", "fields", "variations"])
+def test_the_check_names_a_setting_that_is_called_like_something_else(monkeypatch, name):
+    field = {"type": "boolean", "default": False, "x-label": "L", "x-name": name}
+    entry = hailuo(fields={"duration": field}, prices=[{"when": {}, "per": "video", "usd": 1}])
+    monkeypatch.setattr(checks, "PROVIDERS", PROVIDERS | read(entry))
+
+    found = [error.msg for error in checks.catalogue_is_whole()]
+
+    assert found == [f"kie-hailuo-text2vid: no setting can be called {name}"]
 
 
 @pytest.mark.parametrize(

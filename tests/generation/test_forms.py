@@ -147,6 +147,18 @@ def wrong_settings(mode):
     return wrong
 
 
+@pytest.mark.parametrize("key", PROVIDERS)
+def test_the_form_knows_of_each_service_what_it_makes_and_takes(alice_client, all_services, key):
+    mode = PROVIDERS[key].modes[0]
+    needs = "needed" if mode.needs_prompt else "possible" if mode.takes_prompt else "none"
+
+    part = settings_part(alice_client, provider=key)
+
+    assert f'data-service="{key}" data-purpose="{mode.generation_type}"' in part
+    assert f'data-prompt="{needs}" data-longest="{mode.longest_prompt}"' in part
+    assert ('id="setting-variations"' in part) == mode.varies
+
+
 def files_standing(user, mode):
     """What the form sends of files that stand in the places that this mode needs."""
     standing = {}

@@ -109,8 +109,9 @@ class RowsField(forms.Field):
             text = row.get(column.name)
             cleaned = field_for(column).clean(text)
             if cleaned in (None, "") or not column.accepts(cleaned):
+                wrong = "is missing" if text in (None, "") else "cannot be so"
                 raise forms.ValidationError(
-                    f"{self.setting.label}, row {number}: please look at “{column.label}”."
+                    f"{self.setting.label}, row {number}: “{column.label}” {wrong}."
                 )
             made[column.field] = cleaned
         return made
@@ -159,11 +160,15 @@ def _choice_field(setting: Setting, common: dict[str, Any]) -> forms.Field:
 
 def _number_field(setting: Setting, common: dict[str, Any]) -> forms.Field:
     common |= {"min_value": setting.minimum, "max_value": setting.maximum}
+    limits = {
+        "min_value": f"{setting.label} has to be %(limit_value)s or more.",
+        "max_value": f"{setting.label} has to be %(limit_value)s or less.",
+    }
     if setting.kind == "integer":
-        wrong = {"invalid": f"{setting.label} has to be a whole number."}
+        wrong = limits | {"invalid": f"{setting.label} has to be a whole number."}
         return forms.IntegerField(step_size=setting.step, error_messages=wrong, **common)  # type: ignore[arg-type]  # an integer's step is one
     widget = forms.NumberInput(attrs={"step": setting.step or "any"})
-    wrong = {"invalid": f"{setting.label} has to be a number."}
+    wrong = limits | {"invalid": f"{setting.label} has to be a number."}
     return forms.FloatField(widget=widget, error_messages=wrong, **common)
 
 

@@ -247,6 +247,13 @@ class GenerateForm(forms.Form):
         return objection_to_going_on(self.earlier, self.chosen)
 
     @property
+    def aftermath(self) -> str:
+        """What can no longer be made of the earlier video after this; "" where everything can."""
+        modes = (mode for provider in self.choices for mode in provider.modes)
+        is_last = any(self.mode.model in mode.not_after for mode in modes)
+        return "After this KIE.AI cannot extend the video any more." if is_last else ""
+
+    @property
     def taken_up(self) -> str:
         """What is done with the earlier video, in words that its name can follow."""
         words = {"extend": "Goes on from", "upscale": "The same, larger:"}
@@ -272,6 +279,8 @@ class GenerateForm(forms.Form):
     @cached_property
     def price(self) -> Price | None:
         """What the form as it stands would cost; None where the price list is silent."""
+        if self._wrong:
+            return None
         inputs = inputs_in(self.kept, parent=self.earlier)
         price = price_for(self.chosen, self.mode, self._fields, inputs, prices=self.prices)
         return price and price.times(self.number)
@@ -285,25 +294,37 @@ class GenerateForm(forms.Form):
 
     @cached_property
     def conflict(self) -> str:
-        """What does not go together among the settings as they stand; "" when all is well."""
-        return conflict_in(self._values, mode=self.mode)
+        """What is wrong among the settings as they stand, or not together; "" when all is well."""
+        return self._wrong or conflict_in(self._values, mode=self.mode)
 
     @property
     def _fields(self) -> dict[str, Any]:
         return self.mode.input_for(prompt="", values=self._values)
 
-    @cached_property
+    @property
     def _values(self) -> dict[str, Any]:
-        values = {s.name: self._value_or_default(s) for s in self.mode.settings}
-        given = {name: value for name, value in values.items() if value not in (None, "")}
-        return self.mode.counting(given)
+        return self._read[0]
 
-    def _value_or_default(self, setting: Setting) -> Any:
-        bound = self[setting.name].value()
-        try:
-            return self.fields[setting.name].clean(bound)
-        except forms.ValidationError:
-            return setting.default
+    @property
+    def _wrong(self) -> str:
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, Any], str]:
+        """The values as they stand, the usual one where one is wrong; and the first that is wrong,
+        in a sentence, "" for none."""
+        values: dict[str, Any] = {}
+        wrong: dict[str, str] = {}
+        for setting in self.mode.settings:
+            name = setting.name
+            try:
+                values[name] = self.fields[name].clean(self[name].value())
+            except forms.ValidationError as error:
+                values[name], wrong[name] = setting.default, str(error.messages[0])
+        off = {s.name for s in self.mode.settings if s.when and not values.get(s.when)}
+        given = {name: value for name, value in values.items() if value not in (None, "")}
+        said = next((why for name, why in wrong.items() if name not in off), "")
+        return self.mode.counting(given), said
 
     # --- What is sent -----------------------------------------------------------------------
 

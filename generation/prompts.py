@@ -6,6 +6,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from gallery.models import Video, VideoQuerySet
+from generation.catalogue import PROVIDERS
 from generation.request import UNSTORABLE
 from videostudio.models import User
 
@@ -21,7 +22,10 @@ def earlier_prompts(
 
     One query, over this person's videos alone. Those deleted before `since` are gone for good.
     """
+    # A larger version bears the words of the video it was made from, and was not made by them.
+    wordless = [p.key for p in PROVIDERS.values() if not any(m.takes_prompt for m in p.modes)]
     videos = Video.objects.for_user(user).reachable(since=since).exclude(prompt="")
+    videos = videos.exclude(provider__in=wordless)
     newest_first = [F("created_at").desc(), F("id").desc()]
     nth = Window(RowNumber(), partition_by="prompt", order_by=newest_first)
     distinct = _with_words(videos, search).annotate(nth=nth).filter(nth=1).newest_first()

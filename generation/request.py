@@ -339,7 +339,8 @@ def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> 
         if is_about_it and error.rule == "required":
             return {setting.name: f"{setting.label}: something is missing in one of the rows."}
         if is_about_it:
-            return {setting.name: _sentence(setting.label, error, setting.words_for)}
+            cause = _cause_of(error, mode=mode, values=values)
+            return {setting.name: _sentence(setting.label, error, setting.words_for, cause)}
         is_missing = error.rule == "required" and setting.field in error.limit
         if is_missing and values.get(setting.name) is None:
             return {setting.name: f"Please fill in: {setting.label.lower()}."}
@@ -359,12 +360,28 @@ def _labels_named_in(error: Violation, *, mode: Mode) -> list[str]:
     return [f"“{label}”" for field, label in labels.items() if field in named]
 
 
-def _sentence(label: str, error: Violation, words_for: Callable[[Any], str] = str) -> str:
+def _cause_of(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> str:
+    """The settings because of which this one cannot be so: "resolution 1080p"; "" for none."""
+    causes = []
+    for rule in mode.input.get("allOf", ()):
+        if error.field not in rule.get("then", {}).get("properties", {}):
+            continue
+        for setting in mode.settings:
+            value = values.get(setting.name, setting.default)
+            if rule["if"]["properties"].get(setting.field, {}).get("const") == value is not None:
+                causes.append(f"{setting.label.lower()} {setting.words_for(value)}")
+    return " and ".join(causes)
+
+
+def _sentence(
+    label: str, error: Violation, words_for: Callable[[Any], str] = str, cause: str = ""
+) -> str:
     match error.rule:
         case "enum":
-            return f"{label} can be {', '.join(map(words_for, error.limit))}."
+            only = f" with {cause}" if cause else ""
+            return f"{label} can be {', '.join(map(words_for, error.limit))}{only}."
         case "const":
-            return f"{label} has to be {words_for(error.limit)} with these settings."
+            return f"{label} has to be {words_for(error.limit)} with {cause or 'these settings'}."
         case "minimum":
             return f"{label} has to be {error.limit} or more."
         case "maximum":

@@ -159,6 +159,8 @@ class Setting(Asked):
         """This value as people read it."""
         if isinstance(value, bool):
             return "on" if value else "off"
+        if self.kind == "text":
+            return str(value)
         # Of rows and lines: how many.
         text = str(len(value) if isinstance(value, list) else value)
         if words := self.schema.get("x-words", {}).get(text):

@@ -162,7 +162,7 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
         kept=kept,
         choices=choices,
     )
-    form.notes += filled_in.gone
+    form.notes += _not_offered(typed.get("provider", ""), choices) + filled_in.gone
     return form
 
 
@@ -184,7 +184,7 @@ def _form_from(
         kept=filled_in.kept,
         choices=choices,
     )
-    form.notes += filled_in.gone
+    form.notes += _not_offered(video.provider, choices) + filled_in.gone
     return form
 
 
@@ -238,6 +238,12 @@ def _earlier(request: StudioRequest, query: QueryDict) -> Video | None:
 def _chosen(query: QueryDict, choices: Choices) -> Provider:
     """The service asked for, else the first one offered."""
     return _offered_or_first(query.get("provider", ""), choices)
+
+
+def _not_offered(key: str, choices: Choices) -> tuple[str, ...]:
+    """A note where a service was asked for that is not among these; another one may cost more."""
+    asked = PROVIDERS.get(key)
+    return () if asked is None or asked in choices else (f"{asked.label} is not offered now",)
 
 
 def _offered_or_first(key: str, choices: Choices) -> Provider:

@@ -180,8 +180,8 @@ def _told(name: str, value: Any, setting: Setting | None) -> tuple[str, list[str
         return setting.label, list(value)
     if setting.kind == "rows":
         return setting.label, [_row_in_words(setting, row) for row in value]
-    words = str(value) if setting.kind == "text" else setting.words_for(value)
-    return setting.label, [words[:1].upper() + words[1:]]
+    words = setting.words_for(value)
+    return setting.label, [words.capitalize() if isinstance(value, bool) else words]
 
 
 def _row_in_words(setting: Setting, row: Mapping[str, Any]) -> str:

@@ -123,7 +123,7 @@ def test_the_nearest_is_taken_and_said(before, to, values, kept, note):
             "kie-wan-2-5-text2vid",
             "kie-veo3-fast",
             {"negative_prompt": "blur and noise and rain and anything else that is grey"},
-            "Leave out (Blur and noise and rain and anything els …) is not offered here",
+            "Leave out (blur and noise and rain and anything els …) is not offered here",
         ),
     ],
 )

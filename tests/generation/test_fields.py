@@ -104,8 +104,8 @@ def test_a_whole_number_is_one(typed, found):
     [
         ("many", "Seed has to be a whole number."),
         ("12345.5", "Seed has to be a whole number."),
-        ("9999", "greater than or equal to 10000"),
-        ("100000", "less than or equal to 99999"),
+        ("9999", "has to be 10000 or more"),
+        ("100000", "has to be 99999 or less"),
         ("１２３４５x", "whole number"),
         ("9" * 5000, "whole number|less than"),
     ],
@@ -212,17 +212,17 @@ def test_an_empty_row_between_others_is_asked_about():
         (0, "prompt", "Sun."), (0, "duration", "3"), (2, "prompt", "x"), (2, "duration", "3")
     )
 
-    assert complaint(KLING, "shots", data) == "Shots, row 2: please look at “What happens”."
+    assert complaint(KLING, "shots", data) == "Shots, row 2: “What happens” is missing."
 
 
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
-        ([(0, "prompt", "Sun.")], "row 1: please look at “Seconds”"),
-        ([(0, "duration", "3")], "row 1: please look at “What happens”"),
+        ([(0, "prompt", "Sun.")], "row 1: “Seconds” is missing"),
+        ([(0, "duration", "3")], "row 1: “What happens” is missing"),
         ([(0, "prompt", "x" * 501), (0, "duration", "3")], "500 characters"),
-        ([(0, "prompt", "Sun."), (0, "duration", "13")], "less than or equal to 12"),
-        ([(0, "prompt", "Sun."), (0, "duration", "0")], "greater than or equal to 1"),
+        ([(0, "prompt", "Sun."), (0, "duration", "13")], "has to be 12 or less"),
+        ([(0, "prompt", "Sun."), (0, "duration", "0")], "has to be 1 or more"),
         ([(0, "prompt", "Sun."), (0, "duration", "long")], "Seconds has to be a whole number"),
     ],
 )

@@ -203,7 +203,7 @@ def test_no_wrong_setting_reaches_kie(alice_client, alice, all_services, kie, pr
         (
             "kie-runway-text2vid",
             {"resolution": "1080p", "duration": "10"},
-            "Length has to be 5 s with these settings.",
+            "Length has to be 5 s with resolution 1080p.",
         ),
         ("kie-hailuo-text2vid", {"aspect_ratio": "9:16"}, "Hailuo 02 has no setting “Shape”."),
         ("kie-veo3-fast-extend", {}, "goes on from an earlier video"),
@@ -515,12 +515,13 @@ def test_nothing_is_said_while_the_service_stays(alice_client):
     assert "is-changed" not in part
 
 
-def test_nothing_is_said_about_a_video_made_earlier(alice_client, make_failed):
+def test_of_a_video_made_earlier_only_its_service_is_missed(alice_client, make_failed):
     video = make_failed(provider="kie-sora-2-text2vid", parameters={"duration": "15"})
 
     page = alice_client.get(f"/generate/?from={video.pk}").content.decode()
 
-    assert "is-changed" not in page
+    assert "Sora 2 is not offered now" in page
+    assert "in place of" not in page
 
 
 @pytest.mark.parametrize(
@@ -602,6 +603,26 @@ def test_of_more_shots_than_fit_a_note_says_what_became_of_them(alice_client, se
 
     assert ("Shots: 5 in place of 6" if seconds else "Shots (6) is not offered here") in part
     assert ("Scene 4." in part) == bool(seconds)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"duration": "99"}, "Length has to be 15 or less."),
+        ({"duration": "7.5"}, "Length has to be a whole number."),
+        ({"seed": "99999999999"}, "Seed has to be 2147483647 or less."),
+    ],
+)
+def test_a_number_that_cannot_be_is_said_in_place_of_a_price(alice_client, facts, words):
+    part = settings_part(
+        alice_client,
+        provider="kie-wan-2-7-text2vid",
+        settings_of="kie-wan-2-7-text2vid",
+        **facts,
+    )
+
+    assert words in part
+    assert "≈ $" not in part
 
 
 @pytest.mark.parametrize("seconds", ["3", ""])

@@ -192,6 +192,16 @@ def test_a_service_that_is_off_cannot_be_chosen(alice_client):
     assert f'value="{HAILUO}"' not in page.content.decode()
 
 
+def test_a_form_that_cannot_have_its_service_says_so(alice_client, make_completed):
+    Offer.objects.create(provider=HAILUO, is_offered=False)
+    video = make_completed(provider=HAILUO)
+    words = "Hailuo 02 is not offered now"
+
+    assert words in alice_client.get(f"/generate/?provider={HAILUO}").content.decode()
+    assert words in alice_client.get(f"/generate/?from={video.pk}").content.decode()
+    assert words not in alice_client.get(f"/generate/?provider={KLING}").content.decode()
+
+
 @pytest.mark.parametrize("how", ["off", "kept for others", "unknown"])
 def test_a_service_that_is_not_offered_is_refused_like_an_unknown_one(
     alice_client, makers, how, kie

@@ -30,6 +30,15 @@ def found(user, **facts):
     return [video.prompt for video in videos]
 
 
+def test_a_larger_version_does_not_stand_in_for_the_words_it_was_made_by(alice, make_completed):
+    video = make_completed(prompt="a red kite")
+    make_completed(prompt="a red kite", provider="kie-veo3-4k-upscale", parent=video)
+
+    found, _ = earlier_prompts(alice, since=now())
+
+    assert [each.pk for each in found] == [video.pk]
+
+
 def test_the_newest_prompt_comes_first_and_each_comes_once(alice, said):
     said("a kite", "a fox", "a kite", "a boat", "a fox")
 

@@ -65,7 +65,7 @@ def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
 
     errors = errors_of(provider=HAILUO_IMAGE, values=values, files=picture())
 
-    assert errors == {"duration": "Length has to be 6 s with these settings."}
+    assert errors == {"duration": "Length has to be 6 s with resolution 1080P."}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
+from django.utils.http import urlencode
 
 from gallery.models import InputFile, Video
 from generation.carrying import carry
@@ -35,6 +36,7 @@ from generation.schema import Setting, Slot
 from videostudio.models import User
 
 KEPT = "kept_"
+LONGEST_ON_THE_WAY_BACK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,9 @@ class GenerateForm(forms.Form):
         # be made, and charged.
         self.lost = lost or {}
         self.notes: tuple[str, ...] = ()
+        # The service chosen before, where one can go back to it, and the way there.
+        self.before: Provider | None = None
+        self.way_back = ""
         self.request: GenerationRequest | None = None
         self.fields["provider"] = _provider_field(self)
         self.initial["parent"] = str(parent.pk) if parent else ""
@@ -147,6 +152,8 @@ class GenerateForm(forms.Form):
         changed = before_mode if before and before.key != provider.key else None
         carried = carry(chosen, to=form.mode, before=changed)
         form.notes = carried.notes
+        if before and changed and before in form.choices and before.mode_for(form.kept.keys()):
+            form.before, form.way_back = before, _way_to(before, changed, chosen)
         words = {name: values[name] for name in ("prompt", "variations") if name in values}
         written = _as_written(values, form.mode) if before is provider else {}
         form.initial = {**form.initial, **words, **carried.values, **drafts, **written}
@@ -434,6 +441,20 @@ def _as_chosen(
             except forms.ValidationError:
                 unfinished[setting.name] = given
     return chosen, unfinished
+
+
+def _way_to(provider: Provider, mode: Mode, chosen: Mapping[str, Any]) -> str:
+    """What a form is asked for with to be as it was when this was chosen for the service.
+
+    Lists and long texts are left out: an address has no room for them.
+    """
+    own: dict[str, Any] = {"provider": provider.key, "settings_of": provider.key}
+    for setting in mode.settings:
+        value = chosen.get(setting.name)
+        said = "" if value is None or value is False else str(value)
+        if setting.kind not in {"rows", "lines"} and len(said) <= LONGEST_ON_THE_WAY_BACK:
+            own[setting.name] = said
+    return urlencode(own | {"show_settings": 1})
 
 
 def _goes_on(given: Any, before: Setting | None, now: Setting | None) -> bool:

@@ -198,6 +198,13 @@ document.addEventListener("click", ({ target }) => {
   find("input[type=file]", slot ?? document)?.focus();
 });
 document.addEventListener("click", ({ target }) => {
+  const back = target.closest(".back-to");
+  if (!back) return;
+  // The button leaves with the settings that it stands in; what it has chosen stays.
+  find("#id_provider").value = back.dataset.service;
+  find("#id_provider").focus();
+});
+document.addEventListener("click", ({ target }) => {
   // Settings and files stay: only what it was made from is another question now.
   if (target.closest(".forget-earlier")) {
     target.closest(".earlier").remove();

@@ -11,6 +11,26 @@ def open_form(page, studio, provider, **values):
     page.goto(f"{studio.url}/generate/?provider={provider}{given}")
 
 
+# --- Another service ------------------------------------------------------------------------
+
+
+def test_the_way_back_leads_to_the_service_as_it_was(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-text2vid", duration=10)
+    page.get_by_label("Prompt", exact=True).fill("kept words")
+    page.get_by_label("Service").select_option("kie-veo3-fast")
+    back = page.get_by_role("button", name="Back to Hailuo 02")
+
+    back.press("Enter")
+
+    expect(page.locator("#settings")).to_have_attribute("data-service", "kie-hailuo-text2vid")
+    expect(page.get_by_label("Service")).to_have_value("kie-hailuo-text2vid")
+    expect(page.get_by_label("Service")).to_be_focused()
+    expect(page.get_by_label("10 s")).to_be_checked()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("kept words")
+    expect(page.locator(".notice.is-changed")).to_have_count(0)
+    expect(page.locator("#price-tag")).to_have_text("· ≈ $0.25")
+
+
 # --- More settings --------------------------------------------------------------------------
 
 

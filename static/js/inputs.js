@@ -305,7 +305,76 @@ function follow() {
   for (const number of findAll(".is-number input[min][max]", settings)) addSlider(number);
   for (const rows of findAll(".rows", settings)) foldRows(rows);
   showWhatCounts();
+  for (const part of findAll("[data-usual]", settings)) markUnusual(part);
 }
+
+/* --- What is not as usual -------------------------------------------------------------------- */
+
+const controlsOf = (part) => findAll("input:not([type=range]), select, textarea", part);
+
+function valueOf(part) {
+  const [control] = controlsOf(part);
+  if (control.type === "radio") return find(":checked", part)?.value ?? "";
+  return control.type === "checkbox" ? (control.checked ? "on" : "") : control.value;
+}
+
+/** The value that stands there before anybody chooses: a list without one begins with its first. */
+function usualOf(part) {
+  const { usual } = part.dataset;
+  const options = [...(find("select", part)?.options ?? [])];
+  return options.length && !options.some(({ value }) => value === usual) ? options[0].value : usual;
+}
+
+function isUsual(part) {
+  const [value, usual] = [valueOf(part), usualOf(part)];
+  const isNumber = controlsOf(part)[0].type === "number" && value !== "" && usual !== "";
+  return value === usual || (isNumber && Number(value) === Number(usual));
+}
+
+/** A dot at what somebody has chosen, and a button that takes it back. */
+function markUnusual(part) {
+  const isUnusual = !isUsual(part);
+  const button = find(".reset", part);
+  part.classList.toggle("is-unusual", isUnusual);
+  if (!isUnusual) button?.remove();
+  else if (!button) find("legend, label", part).after(resetButton(part));
+}
+
+function resetButton(part) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "reset";
+  const what = document.createElement("span");
+  what.className = "visually-hidden";
+  what.textContent = ` ${find("legend, label", part).textContent.trim()}`;
+  button.append("Reset", what);
+  return button;
+}
+
+function reset(part) {
+  const usual = usualOf(part);
+  const controls = controlsOf(part);
+  let [control] = controls;
+  if (control.type === "radio") {
+    for (const radio of controls) radio.checked = radio.value === usual;
+    control = controls.find(({ checked }) => checked) ?? control;
+  } else if (control.type === "checkbox") control.checked = usual === "on";
+  else control.value = usual;
+  // The button goes: what it was about takes the focus.
+  control.focus();
+  for (const name of ["input", "change"]) control.dispatchEvent(new Event(name, { bubbles: true }));
+}
+
+for (const name of ["input", "change"]) {
+  document.addEventListener(name, ({ target }) => {
+    const part = target.closest?.("#settings [data-usual]");
+    if (part) markUnusual(part);
+  });
+}
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("#settings .reset");
+  if (button) reset(button.closest("[data-usual]"));
+});
 
 /** What counts only while a switch is on shows only then. */
 function showWhatCounts() {

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
+from django.utils.http import urlencode
 
 from gallery.models import InputFile, Video
 from generation.carrying import carry
@@ -36,6 +37,7 @@ from videostudio.models import User
 
 KEPT = "kept_"
 MADE_ELSEWHERE = "It was made from files that this studio has never had. Please choose them."
+LONGEST_ON_THE_WAY_BACK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ class GenerateForm(forms.Form):
     # made, and charged.
     lost: Mapping[str, str]
     notes: tuple[str, ...]
+    # The service chosen before, where one can go back to it, and the way there.
+    before: Provider | None
+    way_back: str
     request: GenerationRequest | None
 
     def __init__(
@@ -118,6 +123,7 @@ class GenerateForm(forms.Form):
         self.choices = offered(user) if choices is None else choices
         self.kept = {name: list(given) for name, given in (kept or {}).items() if given}
         self.lost, self.notes, self.request = lost or {}, (), None
+        self.before, self.way_back = None, ""
         self.fields["provider"] = _provider_field(self)
         self.initial["parent"] = str(parent.pk) if parent else ""
         for slot in self._shown_slots:
@@ -158,6 +164,9 @@ class GenerateForm(forms.Form):
         changed = None if before_mode is form.mode else before_mode
         carried = carry(chosen, to=form.mode, before=changed)
         form.notes = carried.notes
+        is_possible = before in form.choices and before is not provider
+        if before and changed and is_possible and before.mode_for(form.kept.keys()):
+            form.before, form.way_back = before, _way_to(before, changed, chosen)
         words = {name: values[name] for name in ("prompt", "variations") if name in values}
         written = _as_written(values, form.mode) if before is provider else {}
         form.initial = {**form.initial, **words, **carried.values, **drafts, **written}
@@ -505,6 +514,20 @@ def _as_chosen(
             except forms.ValidationError:
                 unfinished[setting.name] = given
     return chosen, unfinished
+
+
+def _way_to(provider: Provider, mode: Mode, chosen: Mapping[str, Any]) -> str:
+    """What a form is asked for with to be as it was when this was chosen for the service.
+
+    Lists and long texts are left out: an address has no room for them.
+    """
+    own: dict[str, Any] = {"provider": provider.key, "settings_of": provider.key}
+    for setting in mode.settings:
+        value = chosen.get(setting.name)
+        said = "" if value is None or value is False else str(value)
+        if setting.kind not in {"rows", "lines"} and len(said) <= LONGEST_ON_THE_WAY_BACK:
+            own[setting.name] = said
+    return urlencode(own | {"show_settings": 1})
 
 
 def _goes_on(given: Any, before: Setting | None, now: Setting | None) -> bool:

@@ -66,12 +66,15 @@ class Allowance:
         """
         if self.videos_per_day is not None and self.videos_used + videos > self.videos_per_day:
             return self._too_many(videos, self.videos_per_day)
-        if self.credits_per_month is not None:
-            limit = Decimal(self.credits_per_month)
-            # Where no price is known, any room at all is enough.
-            if self.credits_used + (credits or Decimal("0.01")) > limit:
-                return self._too_dear(videos, credits, limit)
+        # Where no price is known, any room at all is enough.
+        if self.credits_per_month is not None and self.is_too_dear(credits or Decimal("0.01")):
+            return self._too_dear(videos, credits, Decimal(self.credits_per_month))
         return ""
+
+    def is_too_dear(self, credits: Decimal) -> bool:
+        """Are these more credits than are left for this month?"""
+        limit = self.credits_per_month
+        return limit is not None and self.credits_used + credits > limit
 
     def _too_many(self, videos: int, limit: int) -> str:
         who, whose = self._who

@@ -61,19 +61,20 @@ def generate(request: StudioRequest) -> HttpResponse:
 
 
 def _submit(request: StudioRequest, choices: Choices) -> HttpResponse:
-    kept, lost = kept_in(request.POST, user=request.user)
+    typed = _typed(request.POST)
+    kept, lost = kept_in(typed, user=request.user)
     form = GenerateForm(
-        request.POST,
+        typed,
         request.FILES,
         user=request.user,
-        provider=_chosen(request.POST, choices),
-        parent=_earlier(request, request.POST),
+        provider=_chosen(typed, choices),
+        parent=_earlier(request, typed),
         kept=kept,
         lost=lost,
         choices=choices,
     )
     is_valid = form.is_valid()
-    if "show_settings" in request.POST:
+    if "show_settings" in typed:
         # Without JavaScript another service was chosen, or a draft is back: nothing is to be sent.
         unsent = form.unsent()
         unsent.notes += tuple(lost.values())
@@ -131,9 +132,9 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
     With `?again` it is the form that has just made that video, and not another one after it;
     with `?preset=` as that one kept it.
     """
-    typed = request.GET.copy()
+    typed = _typed(request.GET)
     if "preset" in typed:
-        return _form_of(request, _preset(request, request.GET["preset"]), choices)
+        return _form_of(request, _preset(request, str(typed["preset"])), choices)
     source = typed.pop("from", [""])[-1]
     video = _video(request, source) if source else None
     if video and "again" in typed:
@@ -164,6 +165,13 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
     )
     form.notes += _not_offered(typed.get("provider", ""), choices) + filled_in.gone
     return form
+
+
+def _typed(query: QueryDict) -> QueryDict:
+    """What stands in the form; on the way back to the service before, what was chosen for it."""
+    typed = query.copy()
+    typed.update(QueryDict(query.get("back", "")))
+    return typed
 
 
 def _form_again(video: Video, *, number: Any, choices: Choices) -> GenerateForm:

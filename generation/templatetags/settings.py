@@ -38,7 +38,7 @@ def show_setting(form: GenerateForm, field: forms.BoundField) -> SafeString:
     """One setting of the form, or how many videos it makes."""
     setting = form.mode.setting(field.name)
     value = _plain_value(setting, form, field)
-    context = {"form": form, "field": field}
+    context = {"form": form, "field": field, "usual": _usual_value(field)}
     known_by = (setting or field.name, field.help_text, value)
     return _shown("generation/_setting.html", context, value is not None and known_by)
 
@@ -59,6 +59,16 @@ def _plain_value(
         choices = [str(choice) for choice, _ in cast(list[tuple[Any, str]], field.field.choices)]
         plain |= set(choices) if len(choices) <= MOST_RADIOS else set()
     return text if text in plain else None
+
+
+def _usual_value(field: forms.BoundField) -> str | None:
+    """What its control holds before anybody chooses, as a browser tells it; None for rows."""
+    if is_rows(field):
+        return None
+    usual = field.field.prepare_value(field.field.initial)
+    if isinstance(field.field, forms.BooleanField):
+        return "on" if usual else ""
+    return "" if usual is None else str(usual)
 
 
 @register.simple_tag

@@ -15,6 +15,13 @@ const KIND_WORDS = { image: "picture", video: "clip", audio: "recording" };
 
 const kindOf = (file) => file.type.split("/")[0];
 const roomOf = (slot) => Number(slot.dataset.most) - findAll(".tile", slot).length;
+// By what the place is: its file input is not there while it is full.
+const takesMany = (place) => Number(place.dataset.most) > 1;
+const NO_ROOM = "There is no room for more. Remove one first.";
+const UNREACHABLE = "The studio could not be reached. Please try again.";
+const OUT_OF_DATE = "This page is out of date. Reload it and try again.";
+/** The id of the tile that came; "" where something else did: the sign-in page, for one. */
+const tileIdIn = (text) => text.match(/id="(kept-[^"]+)"/)?.[1] ?? "";
 
 /** Each file to the first place of its kind that has room, else to one of another service. */
 function take(files) {
@@ -25,7 +32,7 @@ function take(files) {
       continue;
     }
     const slots = findAll(`#inputs .slot[data-kind="${kind}"]:not(.is-unwanted)`);
-    const slot = slots.find((each) => roomOf(each) > 0) ?? slots.find((each) => find(".drop", each));
+    const slot = slots.find((each) => roomOf(each) > 0) ?? slots.find((each) => !takesMany(each));
     if (slot) handIn(slot, slot.dataset.slot, file);
     else if (slots.length) tell(`There is no room for another ${KIND_WORDS[kind]}. Remove one first.`);
     else handIn(find("#inputs .strangers"), USUAL_SLOT[kind], file);
@@ -34,14 +41,14 @@ function take(files) {
 
 /** As many of the files as the place has room for; a place for one has it always. */
 function handInAll(slot, files) {
-  const room = find("[multiple]", slot) ? Math.max(roomOf(slot), 0) : 1;
+  const room = takesMany(slot) ? Math.max(roomOf(slot), 0) : 1;
   for (const file of files.slice(0, room)) handIn(slot, slot.dataset.slot, file);
-  if (files.length > room) complain(slot, room ? `At most ${room} more, please.` : "There is no room for more.");
+  if (files.length > room) complain(slot, room ? `At most ${room} more, please.` : NO_ROOM);
 }
 
 function handIn(place, slot, file) {
   const tiles = find(".tiles", place) ?? place;
-  const isOnly = place.matches(".slot") && !find("input[type=file][multiple]", place);
+  const isOnly = place.matches(".slot") && !takesMany(place);
   const tile = comingTile(file);
   const before = isOnly ? [...tiles.children] : [];
   if (isOnly) tiles.replaceChildren(tile);
@@ -57,11 +64,18 @@ function handIn(place, slot, file) {
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     find("progress", tile).value = loaded / total;
   });
+  // By the end of it, what was stopped looks like what was cut off.
+  let unanswered = UNREACHABLE;
+  request.addEventListener("abort", () => {
+    unanswered = "The upload was stopped.";
+  });
   request.addEventListener("loadend", () => {
     // The settings may have been swapped meanwhile, and the tile with them.
     const now = document.getElementById(place.id) ?? find("#inputs .strangers");
     if (!tile.isConnected) (find(".tiles", now) ?? now).append(tile);
     arrived(request, tile, now, before);
+    if (!request.status) complain(now, unanswered);
+    changed();
   });
   find("button", tile).addEventListener("click", () => request.abort());
   request.send(body);
@@ -69,22 +83,18 @@ function handIn(place, slot, file) {
 
 /** The file's tile in place of the coming one; else why not, and what stood there `before`. */
 function arrived(request, tile, place, before) {
-  // The sign-in page came in its place.
-  const isFine = request.status === 200 && request.responseText.includes("kept-");
-  const id = isFine && request.responseText.match(/id="(kept-[^"]+)"/)[1];
-  if (!isFine) tile.replaceWith(...before);
+  const id = request.status === 200 && tileIdIn(request.responseText);
+  if (!id) tile.replaceWith(...before);
   // The same file twice is there once.
   else if (document.getElementById(id)) tile.remove();
   else tile.outerHTML = request.responseText;
-  if (!isFine && request.status) complain(place, sentenceFor(request));
-  else if (!isFine && request.readyState === 4) complain(place, "The upload was stopped.");
-  changed();
+  if (!id && request.status) complain(place, sentenceFor(request));
 }
 
 function sentenceFor(request) {
   if (request.status === 422) return request.responseText;
   if (request.status === 413) return "This file is too large.";
-  if (request.status === 403 || request.status === 200) return "This page is out of date. Reload it and try again.";
+  if (request.status === 403 || request.status === 200) return OUT_OF_DATE;
   return "The file could not be handed in. Please try again.";
 }
 
@@ -110,9 +120,10 @@ function comingTile(file) {
 
 // By the id of its place: what was wrong with a file is still to be read when the settings follow.
 const complaints = new Map();
+let service = find("#settings")?.dataset.service;
 
 function complain(place, text) {
-  const error = find(".upload-error", place);
+  const error = place && find(".upload-error", place);
   if (!error) {
     if (text) tell(text, "error");
     return;
@@ -157,9 +168,6 @@ function followed() {
   if (!isWrong) form().requestSubmit(find("#submit"));
 }
 
-document.addEventListener("htmx:afterSettle", ({ target }) => {
-  if (target.id === "settings") followed();
-});
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.id === "inputs" && !detail.successful) followed();
 });
@@ -188,6 +196,13 @@ document.addEventListener("click", ({ target }) => {
   if (slot) complain(slot, "");
   changed();
   find("input[type=file]", slot ?? document)?.focus();
+});
+document.addEventListener("click", ({ target }) => {
+  const back = target.closest(".back-to");
+  if (!back) return;
+  // The button leaves with the settings that it stands in; what it has chosen stays.
+  find("#id_provider").value = back.dataset.service;
+  find("#id_provider").focus();
 });
 document.addEventListener("click", ({ target }) => {
   // Settings and files stay: only what it was made from is another question now.
@@ -226,6 +241,8 @@ document.addEventListener("click", async ({ target }) => {
   const open = target.closest(".open-library");
   if (open) {
     const slot = open.closest(".slot");
+    // Before anybody looks through them.
+    if (takesMany(slot) && roomOf(slot) < 1) return complain(slot, NO_ROOM);
     const query = new URLSearchParams({ slot: slot.dataset.slot, provider: find("#settings").dataset.service });
     await window.htmx.ajax("GET", `${form().dataset.shelf}?${query}`, { target: "#library", swap: "innerHTML" });
     dialog.showModal();
@@ -234,20 +251,32 @@ document.addEventListener("click", async ({ target }) => {
   if (target.closest("#library [data-close]")) dialog.close();
   const entry = target.closest("#library .shelf-entry");
   if (entry) await choose(entry);
+  return undefined;
 });
 
 async function choose(entry) {
   const name = find(".shelf", dialog).dataset.slot;
-  const slot = document.getElementById(`slot-${name}`);
   const query = new URLSearchParams({ slot: name, provider: find("#settings").dataset.service });
-  const answer = await fetch(`${entry.dataset.url}?${query}`);
+  const [answer, text] = await fetch(`${entry.dataset.url}?${query}`)
+    .then(async (response) => [response, await response.text()])
+    .catch(() => [null, ""]);
   dialog.close();
-  if (!answer.ok) return complain(slot, answer.status === 422 ? await answer.text() : "This file is no longer here.");
+  const slot = document.getElementById(`slot-${name}`);
+  const id = answer?.ok && tileIdIn(text);
+  if (!id || !slot) return complain(slot, whyNot(answer, text));
+  if (document.getElementById(id)) return undefined;
+  if (takesMany(slot) && roomOf(slot) < 1) return complain(slot, NO_ROOM);
   const tiles = find(".tiles", slot);
-  if (!find("[multiple]", slot)) tiles.replaceChildren();
-  if (document.getElementById(`kept-${name}-${entry.dataset.entry}`)) return undefined;
-  tiles.insertAdjacentHTML("beforeend", await answer.text());
+  if (!takesMany(slot)) tiles.replaceChildren();
+  tiles.insertAdjacentHTML("beforeend", text);
+  complain(slot, "");
   return changed();
+}
+
+function whyNot(answer, text) {
+  if (!answer) return UNREACHABLE;
+  if (answer.ok) return OUT_OF_DATE;
+  return answer.status === 422 ? text : "This file is no longer here.";
 }
 
 /* --- The settings follow -------------------------------------------------------------------- */
@@ -256,9 +285,13 @@ function follow() {
   const settings = find("#settings");
   const select = find("#id_provider");
   if (!settings || !select) return;
-  if (select.value !== settings.dataset.service) {
-    select.value = settings.dataset.service;
-    tell(`Switched to ${select.selectedOptions[0]?.textContent.split(" · ")[0]}, which takes this file.`, "info");
+  // Whoever chooses another service has done with what was wrong here: its places are its own,
+  // whatever they are called. Where a file has chosen it, another one may just have been refused.
+  if (settings.dataset.service !== service && !isFollowing) complaints.clear();
+  service = settings.dataset.service;
+  if (select.value !== service) {
+    select.value = service;
+    if (isFollowing) tell(`Switched to ${select.selectedOptions[0]?.textContent.split(" · ")[0]}, which takes this file.`, "info");
   }
   for (const link of findAll(".purposes a")) {
     if (link.dataset.purpose === settings.dataset.purpose) link.setAttribute("aria-current", "true");
@@ -272,7 +305,76 @@ function follow() {
   for (const number of findAll(".is-number input[min][max]", settings)) addSlider(number);
   for (const rows of findAll(".rows", settings)) foldRows(rows);
   showWhatCounts();
+  for (const part of findAll("[data-usual]", settings)) markUnusual(part);
 }
+
+/* --- What is not as usual -------------------------------------------------------------------- */
+
+const controlsOf = (part) => findAll("input:not([type=range]), select, textarea", part);
+
+function valueOf(part) {
+  const [control] = controlsOf(part);
+  if (control.type === "radio") return find(":checked", part)?.value ?? "";
+  return control.type === "checkbox" ? (control.checked ? "on" : "") : control.value;
+}
+
+/** The value that stands there before anybody chooses: a list without one begins with its first. */
+function usualOf(part) {
+  const { usual } = part.dataset;
+  const options = [...(find("select", part)?.options ?? [])];
+  return options.length && !options.some(({ value }) => value === usual) ? options[0].value : usual;
+}
+
+function isUsual(part) {
+  const [value, usual] = [valueOf(part), usualOf(part)];
+  const isNumber = controlsOf(part)[0].type === "number" && value !== "" && usual !== "";
+  return value === usual || (isNumber && Number(value) === Number(usual));
+}
+
+/** A dot at what somebody has chosen, and a button that takes it back. */
+function markUnusual(part) {
+  const isUnusual = !isUsual(part);
+  const button = find(".reset", part);
+  part.classList.toggle("is-unusual", isUnusual);
+  if (!isUnusual) button?.remove();
+  else if (!button) find("legend, label", part).after(resetButton(part));
+}
+
+function resetButton(part) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "reset";
+  const what = document.createElement("span");
+  what.className = "visually-hidden";
+  what.textContent = ` ${find("legend, label", part).textContent.trim()}`;
+  button.append("Reset", what);
+  return button;
+}
+
+function reset(part) {
+  const usual = usualOf(part);
+  const controls = controlsOf(part);
+  let [control] = controls;
+  if (control.type === "radio") {
+    for (const radio of controls) radio.checked = radio.value === usual;
+    control = controls.find(({ checked }) => checked) ?? control;
+  } else if (control.type === "checkbox") control.checked = usual === "on";
+  else control.value = usual;
+  // The button goes: what it was about takes the focus.
+  control.focus();
+  for (const name of ["input", "change"]) control.dispatchEvent(new Event(name, { bubbles: true }));
+}
+
+for (const name of ["input", "change"]) {
+  document.addEventListener(name, ({ target }) => {
+    const part = target.closest?.("#settings [data-usual]");
+    if (part) markUnusual(part);
+  });
+}
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("#settings .reset");
+  if (button) reset(button.closest("[data-usual]"));
+});
 
 /** What counts only while a switch is on shows only then. */
 function showWhatCounts() {
@@ -345,5 +447,7 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
 });
 document.addEventListener("htmx:afterSettle", ({ target }) => {
   if (target.id === "settings" || target.id === "generate-form") follow();
+  // What was wrong stands there again by now, and keeps what was waiting from being sent.
+  if (target.id === "settings") followed();
 });
 if (form()) follow();

@@ -242,6 +242,62 @@ def test_a_place_takes_as_many_as_it_has_room_for(page, studio, signed_in):
     expect(slot(page, "image")).to_contain_text("0.png")
 
 
+def test_a_lost_connection_is_not_called_stopped(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    page.route("**/inputs/**", lambda route: route.abort("connectionreset"))
+
+    page.locator("input[type=file][name=image]").set_input_files([picture()])
+
+    expect(slot(page, "image")).to_contain_text("The studio could not be reached.")
+    expect(slot(page, "image").locator(".tile")).to_have_count(0)
+    page.troubles.clear()  # Chromium reports the lost connection
+
+
+def test_an_upload_that_is_stopped_says_so(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    page.route("**/inputs/**", lambda route: None)
+    page.locator("input[type=file][name=image]").set_input_files([picture()])
+
+    page.get_by_role("button", name="Stop").click()
+
+    expect(slot(page, "image")).to_contain_text("The upload was stopped.")
+    expect(slot(page, "image").locator(".tile")).to_have_count(0)
+
+
+def test_a_file_that_was_refused_while_sending_waited_keeps_the_form_from_being_sent(
+    page, studio, signed_in
+):
+    open_form(page, studio, "kie-veo3-fast")
+    held = []
+    page.route("**/inputs/**", lambda route: held.append(route))
+    page.get_by_label("Prompt", exact=True).fill("only with its picture")
+    broken = {"name": "kite.png", "mimeType": "image/png", "buffer": b"no picture"}
+    with page.expect_request("**/inputs/**"):
+        page.locator("input[type=file][name=image]").set_input_files([broken])
+    page.get_by_role("button", name="Generate video").click()
+
+    with page.expect_response(lambda answer: "follow=1" in answer.url and answer.ok):
+        held[0].continue_()
+
+    expect(slot(page, "image").locator(".upload-error")).to_be_visible()
+    expect(page.locator("#submit")).to_contain_text("Generate video")
+    page.wait_for_timeout(500)
+    assert not Video.objects.exists()
+
+
+def test_what_was_wrong_with_a_file_is_forgotten_with_its_service(page, studio, signed_in):
+    open_form(page, studio, "kie-seedance-2-0-ref2vid")
+    choose(page, "reference_images", picture("small.png", 100, 100))
+    expect(slot(page, "reference_images")).to_contain_text("at least 300 on each side")
+
+    with page.expect_response(lambda answer: "provider=kie-veo3-fast" in answer.url):
+        page.get_by_label("Service").select_option("kie-veo3-fast")
+
+    expect(page.locator("#settings")).to_have_attribute("data-service", "kie-veo3-fast")
+    page.wait_for_function("() => !document.querySelector('.htmx-request, .htmx-settling')")
+    expect(page.locator(".upload-error:visible")).to_have_count(0)
+
+
 def test_the_same_file_twice_is_there_once(page, studio, signed_in):
     open_form(page, studio, "kie-seedance-2-0-ref2vid")
 
@@ -352,6 +408,61 @@ def test_an_earlier_file_is_taken_from_the_library(page, studio, signed_in):
 
     expect(dialog).to_be_hidden()
     expect(tiles(page, "last_image")).to_contain_text("earlier.png")
+
+
+def test_a_full_place_keeps_its_files_and_says_that_there_is_no_room(page, studio, signed_in):
+    kept_input(signed_in, content=picture_bytes(500, 500), name="earlier.png")
+    open_form(page, studio, "kie-veo3-fast")
+    choose(page, "image", picture("first.png", 640, 360), picture("last.png", 640, 361))
+
+    page.get_by_role("button", name="Earlier files for First and last frame").click()
+
+    expect(slot(page, "image")).to_contain_text("There is no room for more. Remove one first.")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(tiles(page, "image")).to_have_count(2)
+
+
+def test_a_place_that_fills_up_while_the_library_is_open_keeps_its_files(page, studio, signed_in):
+    kept_input(signed_in, content=picture_bytes(500, 500), name="earlier.png")
+    open_form(page, studio, "kie-veo3-fast")
+    choose(page, "image", picture("first.png", 640, 360))
+    dialog = open_library(page, "First and last frame")
+    give(page, "paste", "#library", picture("last.png", 640, 361))
+
+    dialog.get_by_role("button", name=re.compile("^earlier")).click()
+
+    expect(slot(page, "image")).to_contain_text("There is no room for more. Remove one first.")
+    expect(tiles(page, "image")).to_have_count(2)
+    expect(tiles(page, "image").nth(0)).to_contain_text("first.png")
+
+
+def test_an_earlier_file_joins_those_that_are_there(page, studio, signed_in):
+    kept_input(signed_in, content=picture_bytes(500, 500), name="earlier.png")
+    open_form(page, studio, "kie-veo3-fast")
+    choose(page, "image", picture("first.png", 640, 360))
+
+    dialog = open_library(page, "First and last frame")
+    with page.expect_response(lambda answer: "follow=1" in answer.url):
+        dialog.get_by_role("button", name=re.compile("^earlier")).click()
+
+    expect(tiles(page, "image")).to_have_count(2)
+
+
+def test_a_session_that_ends_while_the_library_is_open_leaves_the_form_as_it_is(
+    page, studio, signed_in, context
+):
+    kept_input(signed_in, content=picture_bytes(500, 500), name="earlier.png")
+    open_form(page, studio, "kie-hailuo-img2vid")
+    choose(page, "image", picture("first.png"))
+    dialog = open_library(page, "Picture")
+    context.clear_cookies()
+
+    dialog.get_by_role("button", name=re.compile("^earlier")).click()
+
+    expect(slot(page, "image")).to_contain_text("This page is out of date.")
+    expect(slot(page, "image").locator(".tile")).to_have_count(1)
+    expect(tiles(page, "image")).to_contain_text("first.png")
+    expect(page.locator("#generate-form #id_username")).to_have_count(0)
 
 
 def test_an_earlier_file_that_does_not_fit_says_why(page, studio, signed_in):

@@ -504,6 +504,85 @@ def test_what_another_service_changes_is_said(alice_client):
     assert "Improve my prompt (on) is not offered here" in part
 
 
+def way_back(part):
+    """What the button beside the note asks for."""
+    found = re.search(r'name="back" value="([^"]*)"', part)
+    return found and unescape(found[1])
+
+
+def test_the_way_back_restores_what_another_service_has_changed(alice_client):
+    part = settings_part(
+        alice_client,
+        provider="kie-veo3-fast",
+        settings_of="kie-hailuo-text2vid",
+        duration="10",
+        improve_prompt="on",
+    )
+    assert "Back to Hailuo 02" in part
+
+    # As the page asks: with all that stands in it by then, and the way back.
+    standing = {"provider": "kie-veo3-fast", "settings_of": "kie-veo3-fast", "duration": "8"}
+    back = settings_part(alice_client, **standing, nsfw_checker="on", back=way_back(part))
+
+    assert service_of(back) == "kie-hailuo-text2vid"
+    assert re.search(r'name="duration" value="10"[^>]*checked', back)
+    assert re.search(r'name="improve_prompt"[^>]*checked', back)
+    assert not re.search(r'name="nsfw_checker"[^>]*checked', back)
+    assert "is-changed" not in back
+
+
+def test_without_javascript_the_way_back_keeps_what_was_typed_and_sends_nothing(alice_client, kie):
+    part = settings_part(
+        alice_client, provider="kie-veo3-fast", settings_of="kie-hailuo-text2vid", duration="10"
+    )
+
+    page = alice_client.post(
+        "/generate/",
+        {
+            "provider": "kie-veo3-fast",
+            "settings_of": "kie-veo3-fast",
+            "duration": "8",
+            "prompt": "kept words",
+            "back": way_back(part),
+        },
+    ).content.decode()
+
+    assert service_of(page) == "kie-hailuo-text2vid"
+    assert re.search(r'name="duration" value="10"[^>]*checked', page)
+    assert "kept words" in page
+    assert not Video.objects.exists()
+    assert len(kie.calls) == 0
+
+
+def test_there_is_no_way_back_to_a_service_that_does_not_take_the_files(alice_client, alice):
+    part = settings_part(
+        alice_client,
+        provider="kie-veo3-fast",
+        settings_of="kie-hailuo-text2vid",
+        duration="10",
+        kept_image=kept_input(alice).pk,
+    )
+
+    assert "is-changed" in part
+    assert way_back(part) is None
+
+
+def test_the_way_back_has_the_words_that_another_service_has_no_place_for(alice_client):
+    asked = {"provider": "kie-veo3-fast", "settings_of": "kie-wan-2-7-text2vid", "seed": "0"}
+    part = settings_part(alice_client, **asked, negative_prompt="no rain")
+    assert "(no rain) is not offered here" in part
+
+    back = settings_part(alice_client, provider="kie-veo3-fast", back=way_back(part))
+
+    assert re.search(r'name="negative_prompt"[^>]*>\s*no rain', back)
+    assert re.search(r'name="seed" value="0"', back)
+
+
+@pytest.mark.parametrize("back", ["preset=1", "from=nonsense", "provider=none", "%00=&&&="])
+def test_a_way_back_that_leads_nowhere_is_no_error_of_the_studios(alice_client, back):
+    assert alice_client.get("/generate/", {"back": back}).status_code in {200, 404}
+
+
 def test_nothing_is_said_while_the_service_stays(alice_client):
     part = settings_part(
         alice_client,

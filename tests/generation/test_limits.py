@@ -1,5 +1,6 @@
 """How much a person may ask for, and their groups together."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -321,6 +323,87 @@ def test_all_limits_are_locked_in_one_order_everywhere(alice):
 
     assert 'ORDER BY "videostudio_spendinglimit"."id" ASC' in query
     assert ("FOR UPDATE" in query) == connection.features.has_select_for_update
+
+
+# --- Beside the price ----------------------------------------------------------------------------
+
+SWAP = {"HX-Request": "true", "HX-Target": "settings", "HX-Trigger": "settings"}
+# 60 credits by the price list.
+ASKED = {"provider": "kie-veo3-fast", "settings_of": "kie-veo3-fast"}
+
+
+def price_line(client, **asked):
+    """What stands beside the button after a change of settings."""
+    part = client.get("/generate/", ASKED | asked, headers=SWAP).content.decode()
+    return re.search(r'<p id="price".*?</p>', part)[0]
+
+
+def test_a_price_above_what_is_left_at_kie_is_said(alice_client):
+    KieBalance.objects.keep(Decimal("59.90"), asked_at=now())
+
+    line = price_line(alice_client)
+
+    assert "is-over" in line
+    assert "60 credits" in line
+    assert "more than the 59 credits left at KIE.AI" in line
+
+
+@pytest.mark.parametrize(
+    ("credits", "minutes_ago"), [("60", 0), ("5", 10)], ids=["just enough", "an old figure"]
+)
+def test_a_price_that_fits_as_far_as_is_known_is_not_marked(alice_client, credits, minutes_ago):
+    KieBalance.objects.keep(Decimal(credits), asked_at=now() - timedelta(minutes=minutes_ago))
+
+    assert "is-over" not in price_line(alice_client)
+
+
+def test_the_price_of_several_counts_together(alice_client):
+    KieBalance.objects.keep(Decimal(100), asked_at=now())
+
+    assert "is-over" not in price_line(alice_client)
+    assert "is-over" in price_line(alice_client, variations="2")
+
+
+@pytest.mark.parametrize(
+    ("is_shared", "words"),
+    [
+        (False, "more than your limit leaves this month"),
+        (True, "more than the limit of Marketing leaves this month"),
+    ],
+    ids=["one's own", "a group's"],
+)
+def test_a_price_above_what_a_limit_leaves_is_said(
+    alice, alice_client, team, make_video, is_shared, words
+):
+    whose = {"group": team} if is_shared else {"user": alice}
+    SpendingLimit.objects.create(**whose, credits_per_month=100)
+    assert "is-over" not in price_line(alice_client)
+
+    make_video(cost_estimated=41)
+    page = alice_client.get("/generate/", ASKED).content.decode()
+
+    assert words in page
+    # The next change of settings knows what the whole form has just found out.
+    assert words in price_line(alice_client)
+
+
+def test_a_price_above_what_is_left_keeps_nobody_from_sending(alice, alice_client, accepting):
+    KieBalance.objects.keep(Decimal(5), asked_at=now())
+
+    alice_client.post("/generate/", {"provider": "kie-hailuo-text2vid", "prompt": "a red kite"})
+
+    assert Video.objects.for_user(alice).exists()
+
+
+def test_a_change_of_settings_asks_for_limits_and_balance_once_in_some_seconds(alice_client):
+    price_line(alice_client)
+
+    with CaptureQueriesContext(connection) as queries:
+        price_line(alice_client, resolution="4k")
+
+    asked = " ".join(query["sql"] for query in queries)
+    assert "spendinglimit" not in asked
+    assert "kiebalance" not in asked
 
 
 # --- The operators' desk -------------------------------------------------------------------------

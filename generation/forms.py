@@ -37,7 +37,8 @@ from videostudio.models import User
 
 KEPT = "kept_"
 MADE_ELSEWHERE = "It was made from files that this studio has never had. Please choose them."
-LONGEST_ON_THE_WAY_BACK = 200
+# In characters of an address.
+LONGEST_WAY_BACK = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,15 +520,31 @@ def _as_chosen(
 def _way_to(provider: Provider, mode: Mode, chosen: Mapping[str, Any]) -> str:
     """What a form is asked for with to be as it was when this was chosen for the service.
 
-    Lists and long texts are left out: an address has no room for them.
+    What an address has no room for is left out.
     """
-    own: dict[str, Any] = {"provider": provider.key, "settings_of": provider.key}
+    own: dict[str, Any] = {
+        "provider": provider.key,
+        "settings_of": provider.key,
+        "kind_of": mode.generation_type,
+        "show_settings": 1,
+    }
     for setting in mode.settings:
-        value = chosen.get(setting.name)
-        said = "" if value is None or value is False else str(value)
-        if setting.kind not in {"rows", "lines"} and len(said) <= LONGEST_ON_THE_WAY_BACK:
-            own[setting.name] = said
-    return urlencode(own | {"show_settings": 1})
+        more = own | _as_fields(setting, chosen.get(setting.name))
+        own = more if len(urlencode(more)) <= LONGEST_WAY_BACK else own
+    return urlencode(own)
+
+
+def _as_fields(setting: Setting, value: Any) -> dict[str, str]:
+    """A setting's value, or its rows as far as they are written, as a form sends it."""
+    if setting.kind == "rows":
+        return {
+            f"{setting.name}-{number}-{column.name}": str(row.get(column.field, ""))
+            for number, row in enumerate(value or ())
+            for column in setting.columns
+        }
+    if isinstance(value, list):
+        return {setting.name: "\n".join(value)}
+    return {setting.name: "" if value is None or value is False else str(value)}
 
 
 def _goes_on(given: Any, before: Setting | None, now: Setting | None) -> bool:

@@ -554,6 +554,25 @@ def test_without_javascript_the_way_back_keeps_what_was_typed_and_sends_nothing(
     assert len(kie.calls) == 0
 
 
+@pytest.mark.parametrize("seconds", ["3", ""])
+def test_the_way_back_leads_to_the_shots_finished_or_not(alice_client, seconds):
+    asked = {"provider": "kie-hailuo-text2vid", "settings_of": "kie-kling-3-0-text2vid"}
+    shots = {"shots-0-prompt": "It rains.", "shots-0-duration": seconds}
+    part = settings_part(alice_client, **asked, several_shots="on", **shots)
+    assert "It rains." not in re.sub(r'value="[^"]*"', "", part)
+
+    back = settings_part(
+        alice_client,
+        provider="kie-hailuo-text2vid",
+        settings_of="kie-hailuo-text2vid",
+        back=way_back(part),
+    )
+
+    assert 'data-service="kie-kling-3-0-text2vid"' in back
+    assert ">It rains.<" in back
+    assert re.search(r'name="several_shots"[^>]*checked', back)
+
+
 def test_there_is_no_way_back_to_a_service_that_does_not_take_the_files(alice_client, alice):
     part = settings_part(
         alice_client,

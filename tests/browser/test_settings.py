@@ -39,6 +39,15 @@ def test_the_way_back_leads_to_the_service_as_it_was(page, studio, signed_in):
     expect(page.locator("#price-tag")).to_have_text("· ≈ $0.25")
 
 
+def test_a_kind_of_video_that_is_chosen_is_not_put_down_to_a_file(page, studio, signed_in):
+    open_form(page, studio, "kie-hailuo-text2vid")
+
+    page.get_by_role("link", name="Picture").click()
+
+    expect(page.get_by_label("Service")).to_have_value("kie-hailuo-img2vid")
+    expect(page.locator("#toasts")).not_to_contain_text("Switched")
+
+
 # --- What is not as usual -------------------------------------------------------------------
 
 

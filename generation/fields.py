@@ -117,6 +117,15 @@ class RowsField(forms.Field):
         return made
 
 
+def is_cell(column: Setting, text: Any) -> bool:
+    """Is this a value for a row's column, as it has to be written?"""
+    try:
+        cleaned = field_for(column).clean(text)
+    except forms.ValidationError:
+        return False
+    return cleaned not in (None, "") and column.accepts(cleaned)
+
+
 def field_for(setting: Setting) -> forms.Field:
     """The form field, and with it the widget, for one setting of a model."""
     common: dict[str, Any] = {

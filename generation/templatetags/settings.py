@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from gallery.models import InputFile, Video
 from generation.catalogue import PROVIDERS, Provider
-from generation.fields import MOST_RADIOS, RowsField
+from generation.fields import MOST_RADIOS, RowsField, is_cell
 from generation.forms import GenerateForm, SlotOnForm
 from generation.inputs import most_bytes, taken_by
 from generation.offers import cheapest_from_words, offered
@@ -117,6 +117,7 @@ class Cell:
     minimum: float | None
     maximum: float | None
     longest: int
+    is_wrong: bool
 
 
 @register.filter
@@ -137,18 +138,25 @@ def rows(field: forms.BoundField) -> list[Row]:
     """The rows of such a setting: those that are filled in, and the empty ones below."""
     setting: Setting = field.field.setting  # type: ignore[attr-defined]  # a RowsField has one
     values = list(field.value() or [])
+    # Empty rows below the last one say nothing.
+    checked = len(values) if field.errors else 0
     values += [{}] * (setting.most - len(values))
     form = field.form
     return [
         Row(
-            cells=[_cell(field.html_name, number, column, row) for column in setting.columns],
+            cells=[
+                _cell(field.html_name, number, column, row, is_checked=number < checked)
+                for column in setting.columns
+            ],
             places=form.slots_of_row(setting, number) if isinstance(form, GenerateForm) else [],
         )
         for number, row in enumerate(values[: setting.most])
     ]
 
 
-def _cell(name: str, number: int, column: Setting, row: dict[str, Any]) -> Cell:
+def _cell(
+    name: str, number: int, column: Setting, row: dict[str, Any], *, is_checked: bool
+) -> Cell:
     own = f"{name}-{number}-{column.name}"
     return Cell(
         name=own,
@@ -159,6 +167,7 @@ def _cell(name: str, number: int, column: Setting, row: dict[str, Any]) -> Cell:
         minimum=column.minimum,
         maximum=column.maximum,
         longest=column.longest,
+        is_wrong=is_checked and not is_cell(column, row.get(column.name)),
     )
 
 

@@ -254,6 +254,18 @@ document.addEventListener("click", async ({ target }) => {
   return undefined;
 });
 
+/** A file that has left the library stands in no place of the form any more. */
+document.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
+  const item = target.closest?.("#library li");
+  if (!item || !detail.shouldSwap) return;
+  const { entry } = find(".shelf-entry", item).dataset;
+  const next = item.nextElementSibling ?? item.previousElementSibling;
+  (find(".shelf-entry", next ?? item.parentElement.parentElement) ?? find("#library-title")).focus();
+  const tiles = findAll(`#generate-form .tile[id$="-${entry}"]`);
+  for (const tile of tiles) tile.remove();
+  if (tiles.length) changed();
+});
+
 async function choose(entry) {
   const name = find(".shelf", dialog).dataset.slot;
   const query = new URLSearchParams({ slot: name, provider: find("#settings").dataset.service });

@@ -480,12 +480,29 @@ def test_a_file_is_taken_out_of_the_library(page, studio, signed_in):
     open_form(page, studio, "kie-veo3-fast")
     dialog = open_library(page, "First and last frame")
 
+    page.once("dialog", lambda question: question.accept())
     dialog.get_by_role("button", name="Take earlier.png out of the library").click()
 
     expect(dialog.locator(".shelf-entry")).to_have_count(0)
     assert not InputFile.objects.exists()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_a_file_that_leaves_the_library_leaves_the_form_and_the_focus_stays(
+    page, studio, signed_in
+):
+    first = kept_input(signed_in, content=picture_bytes(640, 360), name="first.png")
+    kept_input(signed_in, content=picture_bytes(641, 360), name="second.png")
+    page.goto(f"{studio.url}/generate/?provider=kie-veo3-fast&kept_image={first.pk}")
+    expect(tiles(page, "image")).to_have_count(1)
+    dialog = open_library(page, "First and last frame")
+    page.once("dialog", lambda question: question.accept())
+
+    dialog.get_by_role("button", name="Take first.png out of the library").click()
+
+    expect(tiles(page, "image")).to_have_count(0)
+    expect(dialog.get_by_role("button", name=re.compile("^second"))).to_be_focused()
 
 
 # --- For everybody --------------------------------------------------------------------------

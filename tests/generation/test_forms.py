@@ -723,6 +723,19 @@ def test_a_number_that_cannot_be_is_said_in_place_of_a_price(alice_client, facts
     assert "≈ $" not in part
 
 
+def test_in_a_shot_that_is_not_whole_what_is_wrong_is_marked(alice_client):
+    answer = send(
+        alice_client,
+        "kie-kling-3-0-text2vid",
+        several_shots="on",
+        **{"shots-0-prompt": "It rains.", "shots-0-duration": ""},
+        **{"shots-1-prompt": "A door.", "shots-1-duration": "99"},
+    )
+
+    marked = re.findall(r'id="(id_shots[^"]*)"[^>]*aria-invalid="true"', answer.content.decode())
+    assert marked == ["id_shots-0-duration", "id_shots-1-duration"]
+
+
 @pytest.mark.parametrize("seconds", ["3", ""])
 def test_shots_do_not_count_while_their_switch_is_off(alice_client, kie, seconds):
     kie.post(CREATE_TASK, json=ACCEPTED)

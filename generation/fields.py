@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -33,13 +34,14 @@ class ManyFilesField(forms.FileField):
 
 
 def file_field_for(slot: Slot) -> ManyFilesField:
-    attributes = {"accept": MEDIA_NAMES[slot.kind], "multiple": slot.most > 1}
-    return ManyFilesField(
-        label=slot.label,
-        help_text=slot.help,
-        required=False,
-        widget=ManyFilesInput(attrs=attributes),
-    )
+    return _file_field(slot.label, slot.help, slot.kind, is_many=slot.most > 1)
+
+
+# Forms share them: nothing about a field of files is a form's own.
+@cache
+def _file_field(label: str, help_text: str, kind: str, *, is_many: bool) -> ManyFilesField:
+    widget = ManyFilesInput(attrs={"accept": MEDIA_NAMES[kind], "multiple": is_many})
+    return ManyFilesField(label=label, help_text=help_text, required=False, widget=widget)
 
 
 class LinesField(forms.CharField):

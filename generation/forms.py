@@ -82,10 +82,9 @@ class GenerateForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"invalid_choice": f"At most {MOST_VARIATIONS} at once, please."},
     )
-    # For which service, and which kind of video, the settings below were shown: without JavaScript
-    # they lag behind.
+    # For which service the settings below were shown: without JavaScript they lag behind. The kind
+    # of video they were for stands beside it, as kind_of.
     settings_of = forms.CharField(required=False, widget=forms.HiddenInput)
-    kind_of = forms.CharField(required=False, widget=forms.HiddenInput)
     # One click is charged once: this stands for this click, also when it arrives twice.
     idempotency_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -259,6 +258,8 @@ class GenerateForm(forms.Form):
     @property
     def aftermath(self) -> str:
         """What can no longer be made of the earlier video after this; "" where everything can."""
+        if not self.earlier:
+            return ""
         modes = (mode for provider in self.choices for mode in provider.modes)
         is_last = any(self.mode.model in mode.not_after for mode in modes)
         return "After this KIE.AI cannot extend the video any more." if is_last else ""
@@ -433,7 +434,7 @@ class GenerateForm(forms.Form):
 def names_taken() -> set[str]:
     """What no setting may be called: a template that asks the form for one would get the other."""
     own = {*dir(GenerateForm), *GenerateForm.__annotations__, *vars(forms.Form())}
-    return own | GenerateForm.base_fields.keys()
+    return own | GenerateForm.base_fields.keys() | {"kind_of"}
 
 
 def kept_in(data: QueryDict, *, user: User) -> tuple[dict[str, list[InputFile]], dict[str, str]]:
@@ -522,16 +523,13 @@ def _way_to(provider: Provider, mode: Mode, chosen: Mapping[str, Any]) -> str:
 
     What an address has no room for is left out.
     """
-    own: dict[str, Any] = {
-        "provider": provider.key,
-        "settings_of": provider.key,
-        "kind_of": mode.generation_type,
-        "show_settings": 1,
-    }
+    own = {"provider": provider.key, "settings_of": provider.key, "kind_of": mode.generation_type}
+    way = urlencode(own | {"show_settings": 1})
     for setting in mode.settings:
-        more = own | _as_fields(setting, chosen.get(setting.name))
-        own = more if len(urlencode(more)) <= LONGEST_WAY_BACK else own
-    return urlencode(own)
+        more = urlencode(_as_fields(setting, chosen.get(setting.name)))
+        if more and len(way) + len(more) < LONGEST_WAY_BACK:
+            way = f"{way}&{more}"
+    return way
 
 
 def _as_fields(setting: Setting, value: Any) -> dict[str, str]:

@@ -6,6 +6,8 @@ from math import inf
 from typing import Self
 from uuid import UUID
 
+from django.conf import settings
+
 from generation.catalogue import Provider, current
 from generation.models import AllowedGroup, Offer, OfferStamp
 from generation.price_list import PriceList, price_for
@@ -28,13 +30,12 @@ class Choices(tuple[Provider, ...]):
 def offered(user: User) -> Choices:
     """What this person may choose now. One query; one more where services are kept for groups."""
     offers = _offers_now()
-    closed = offers.off
-    if offers.groups and not user.is_superuser:
-        mine = set(user.groups.values_list("pk", flat=True))
-        closed = closed | {key for key, groups in offers.groups.items() if not groups & mine}
-    services = [provider for provider in current() if provider.key not in closed]
-    services.sort(key=lambda provider: offers.places.get(provider.key, inf))
-    return Choices.of(services, prices=offers.prices)
+    if not offers.groups or user.is_superuser:
+        return offers.on
+    mine = set(user.groups.values_list("pk", flat=True))
+    closed = {key for key, groups in offers.groups.items() if not groups & mine}
+    services = [provider for provider in offers.on if provider.key not in closed]
+    return Choices.of(services, prices=offers.on.prices)
 
 
 def cheapest_from_words(choices: Choices) -> tuple[Provider, Price] | None:
@@ -53,11 +54,10 @@ def cheapest_from_words(choices: Choices) -> tuple[Provider, Price] | None:
 class _Offers:
     """All that operators have set, of services by key."""
 
-    off: frozenset[str]
-    places: Mapping[str, int]
+    # Those that are on, in their order.
+    on: Choices
     # Those that are kept for some groups, by the groups' ids.
     groups: Mapping[str, frozenset[int]]
-    prices: PriceList
 
     @classmethod
     def read(cls) -> Self:
@@ -65,16 +65,15 @@ class _Offers:
         for key, group in AllowedGroup.objects.values_list("offer__provider", "group"):
             groups[key] = groups.get(key, frozenset()) | {group}
         rows = list(Offer.objects.values_list("provider", "is_offered", "position"))
-        return cls(
-            off=frozenset(key for key, is_offered, _ in rows if not is_offered),
-            places={key: place for key, _, place in rows if place is not None},
-            groups=groups,
-            prices=PriceList.now(),
-        )
+        off = {key for key, is_offered, _ in rows if not is_offered}
+        places = {key: place for key, _, place in rows if place is not None}
+        services = [provider for provider in current() if provider.key not in off]
+        services.sort(key=lambda provider: places.get(provider.key, inf))
+        return cls(on=Choices.of(services, prices=PriceList.now()), groups=groups)
 
 
-# What this process has read, and under which stamp.
-_remembered: tuple[UUID, _Offers] | None = None
+# What this process has read, under which stamp, and whether retired services are among it.
+_remembered: tuple[UUID | None, bool, _Offers] | None = None
 
 
 def _offers_now() -> _Offers:
@@ -82,8 +81,9 @@ def _offers_now() -> _Offers:
     global _remembered
     # Before the rows: a change in between leaves an old stamp with new rows, and is read again.
     stamp, remembered = OfferStamp.now(), _remembered
-    if remembered and remembered[0] == stamp:
-        return remembered[1]
+    known_by = (stamp, settings.OFFER_RETIRED_SERVICES)
+    if stamp and remembered and remembered[:2] == known_by:
+        return remembered[2]
     offers = _Offers.read()
-    _remembered = (stamp, offers) if stamp else None
+    _remembered = (*known_by, offers)
     return offers

@@ -170,7 +170,8 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
 def _typed(query: QueryDict) -> QueryDict:
     """What stands in the form; on the way back to the service before, what was chosen for it."""
     typed = query.copy()
-    typed.update(QueryDict(query.get("back", "")))
+    if "back" in query:
+        typed.update(QueryDict(str(query["back"])))
     return typed
 
 

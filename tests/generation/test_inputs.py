@@ -614,7 +614,7 @@ def test_a_file_of_exactly_the_limit_is_taken(keep):
         (
             recording("webm", video="libvpx"),
             {"kind": "video", "x_accept": ["video/mp4", "video/quicktime"]},
-            "The service takes MOV, MP4 here; this is WEBM.",
+            "The service takes MOV, MP4 here; this is WebM.",
         ),
         (
             recording("ogg", audio="libopus"),

@@ -99,8 +99,8 @@ MUTANTS = (
     life(
         "the sweep sends again",
         SUBMISSION,
-        'video.mark_unconfirmed(why="interrupted while sending", at=at + LOOK_AT_UNCONFIRMED)',
-        'video.send_again_at(at, why="interrupted while sending")',
+        "video.mark_unconfirmed(why=why, at=at + LOOK_AT_UNCONFIRMED)",
+        "video.send_again_at(at, why=why)",
         "who died while sending is charged again",
     ),
     life(
@@ -668,8 +668,8 @@ MUTANTS = (
     Mutant(
         "a count for a stamp",
         "generation/offers.py",
-        "if remembered and remembered[0] == stamp:",
-        "if remembered:",
+        "if stamp and remembered and remembered[:2] == known_by:",
+        "if stamp and remembered:",
         "what operators set counts when the processes are started again",
         tests=("tests/generation/test_offers.py",),
     ),

@@ -1,4 +1,8 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.apps import apps as all_apps
+from django.db.models.signals import post_migrate
 
 
 class GenerationConfig(AppConfig):
@@ -12,3 +16,17 @@ class GenerationConfig(AppConfig):
 
         call_services({provider.key: provider.label for provider in PROVIDERS.values()})
         mark_services({p.key: p.mark for p in PROVIDERS.values() if p.mark})
+        post_migrate.connect(_have_a_stamp, sender=self)
+
+
+def _have_a_stamp(*, apps: Any = all_apps, **_: Any) -> None:
+    """After the first migration, and after whatever empties the tables."""
+    from generation.models import OfferStamp
+
+    try:
+        apps.get_model("generation", "OfferStamp")
+    except LookupError:
+        # Back before there was one.
+        return
+    if OfferStamp.now() is None:
+        OfferStamp.renew()

@@ -15,6 +15,7 @@ import responses
 from django.core.cache import cache, caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.utils.timezone import now
 from PIL import Image
 
@@ -164,6 +165,20 @@ def running_sandbox(folder, settings, **options):
 def sandbox(tmp_path, settings):
     with running_sandbox(tmp_path / "sandbox", settings) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    yield
+    # A browser that is still open keeps a thread of the server's, and that its connection: the
+    # database could not be dropped.
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
 
 
 @pytest.fixture(autouse=True)

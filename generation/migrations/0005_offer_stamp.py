@@ -1,10 +1,4 @@
-from uuid import uuid4
-
 from django.db import migrations, models
-
-
-def first_stamp(apps, schema_editor):
-    apps.get_model("generation", "OfferStamp").objects.create(stamp=uuid4())
 
 
 class Migration(migrations.Migration):
@@ -18,5 +12,4 @@ class Migration(migrations.Migration):
                 ("stamp", models.UUIDField()),
             ],
         ),
-        migrations.RunPython(first_stamp, migrations.RunPython.noop),
     ]

@@ -100,6 +100,8 @@ def test_the_page_takes_as_many_queries_whatever_its_family(
     for _ in range(count):
         make_video(parent=video)
 
+    alice_client.get(video.get_absolute_url())
+
     # Who asks (2), the video with its line, what came of it (2), its history, its results.
     with django_assert_max_num_queries(9):
         alice_client.get(video.get_absolute_url())

@@ -49,6 +49,9 @@ class SandboxTask:
             return "fail" if self.failure else "success"
         if self.ends_at is None or moment >= self.ends_at:
             return "generating"
+        # Somebody else's question may have looked at the clock before there was this task.
+        if moment <= self.created_at:
+            return "waiting"
         share = (moment - self.created_at) / (self.ends_at - self.created_at)
         if share < WAITING_SHARE:
             return "waiting"

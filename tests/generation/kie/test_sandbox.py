@@ -16,7 +16,7 @@ from PIL import Image
 
 from generation.kie.sandbox import WORDS, Sandbox
 from generation.kie.sandbox.clips import order_clip, render_clip
-from generation.kie.sandbox.tasks import TaskBook
+from generation.kie.sandbox.tasks import SandboxTask, TaskBook
 from generation.kie.signature import sign
 
 CREATE = "/api/v1/jobs/createTask"
@@ -705,3 +705,21 @@ def test_a_task_can_take_its_own_time(caller):
     task_id = task_id_of(caller.create("sandbox:seconds=0.2"))
 
     wait_for(lambda: caller.record(task_id)["data"]["state"] == "success", seconds=5)
+
+
+def test_a_task_is_not_begun_before_it_was_made_however_short_it_is():
+    made = datetime.now(UTC)
+    task = SandboxTask(
+        task_id="t",
+        family="market",
+        model="m",
+        prompt="a kite",
+        body={},
+        price=1,
+        file_name="t.mp4",
+        created_at=made,
+        ends_at=made,
+    )
+
+    assert task.state_at(made - timedelta(milliseconds=1)) == "waiting"
+    assert task.state_at(made) == "generating"

@@ -173,10 +173,9 @@ class Mode:
         return made
 
     @cached_property
-    def usual_fields(self) -> dict[str, Any]:
-        """KIE.AI's fields as long as nobody has chosen anything."""
-        usual = {s.name: s.default for s in self.settings if s.default is not None}
-        return self.input_for(prompt="", values=usual)
+    def usual_values(self) -> dict[str, Any]:
+        """Our values as long as nobody has chosen anything."""
+        return {s.name: s.default for s in self.settings if s.default is not None}
 
     def _sends(self, prompt: str) -> bool:
         is_required = "prompt" in self.input["required"]
@@ -213,10 +212,9 @@ class Mode:
             if value
         }
 
-    def counting(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """These values of ours without those that count only while a switch is on that is off."""
-        off = {s.name for s in self.settings if s.when and not values.get(s.when)}
-        return {name: value for name, value in values.items() if name not in off}
+    def idle(self, values: Mapping[str, Any]) -> set[str]:
+        """The settings that count only while a switch is on, where these values have it off."""
+        return {s.name for s in self.settings if s.when and not values.get(s.when)}
 
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
         """What is wrong with this input, by the schema; None when KIE.AI would take it."""

@@ -110,7 +110,7 @@ class RowsField(forms.Field):
         for column in self.setting.columns:
             text = row.get(column.name)
             cleaned = field_for(column).clean(text)
-            if cleaned in (None, "") or not column.accepts(cleaned):
+            if not _is_whole(column, cleaned):
                 wrong = "is missing" if text in (None, "") else "cannot be so"
                 raise forms.ValidationError(
                     f"{self.setting.label}, row {number}: “{column.label}” {wrong}."
@@ -122,9 +122,12 @@ class RowsField(forms.Field):
 def is_cell(column: Setting, text: Any) -> bool:
     """Is this a value for a row's column, as it has to be written?"""
     try:
-        cleaned = field_for(column).clean(text)
+        return _is_whole(column, field_for(column).clean(text))
     except forms.ValidationError:
         return False
+
+
+def _is_whole(column: Setting, cleaned: Any) -> bool:
     return cleaned not in (None, "") and column.accepts(cleaned)
 
 

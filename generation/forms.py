@@ -332,10 +332,9 @@ class GenerateForm(forms.Form):
                 values[name] = self.fields[name].clean(self[name].value())
             except forms.ValidationError as error:
                 values[name], wrong[name] = setting.default, str(error.messages[0])
-        off = {s.name for s in self.mode.settings if s.when and not values.get(s.when)}
-        given = {name: value for name, value in values.items() if value not in (None, "")}
-        said = next((why for name, why in wrong.items() if name not in off), "")
-        return self.mode.counting(given), said
+        idle = self.mode.idle(values)
+        said = next((why for name, why in wrong.items() if name not in idle), "")
+        return {n: v for n, v in values.items() if v not in (None, "") and n not in idle}, said
 
     # --- What is sent -----------------------------------------------------------------------
 
@@ -389,10 +388,9 @@ class GenerateForm(forms.Form):
 
     def _leave_out_what_does_not_count(self, cleaned: dict[str, Any]) -> None:
         """What stands there for a switch that is off: right or wrong, it is not sent."""
-        for setting in self.mode.settings:
-            if setting.when and not cleaned.get(setting.when):
-                self.errors.pop(setting.name, None)
-                cleaned[setting.name] = None
+        for name in self.mode.idle(cleaned):
+            self.errors.pop(name, None)
+            cleaned[name] = None
 
     def _refuse_foreign_settings(self) -> None:
         """A setting that this service does not have was chosen for another one: not ignored."""

@@ -99,15 +99,11 @@ def _would_gain_nothing(video: Video, mode: Mode) -> bool:
 
 def _price(video: Video, provider: Provider, slot: Slot | None, prices: PriceList) -> Price | None:
     mode = provider.modes[0]
-    fields = mode.input_for(prompt="", values=_with_defaults(mode, usual_values(video, mode)))
+    fields = mode.input_for(prompt="", values=mode.usual_values | usual_values(video, mode))
     inputs = inputs_in({}, parent=video)
     if slot:
         inputs = Inputs(counts={slot.name: 1}, video_seconds=video.duration)
     return price_for(provider, mode, fields, inputs, prices=prices)
-
-
-def _with_defaults(mode: Mode, values: dict[str, Any]) -> dict[str, Any]:
-    return {s.name: s.default for s in mode.settings if s.default is not None} | values
 
 
 def usual_values(video: Video, mode: Mode) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def cheapest_from_words(choices: Choices) -> tuple[Provider, Price] | None:
         (price, provider)
         for provider in choices
         if (mode := provider.mode_of_type("text2vid"))
-        if (price := price_for(provider, mode, mode.usual_fields, prices=choices.prices))
+        if (fields := mode.input_for(prompt="", values=mode.usual_values))
+        if (price := price_for(provider, mode, fields, prices=choices.prices))
     ]
     price, provider = min(priced, key=lambda entry: entry[0].usd, default=(None, None))
     return (provider, price) if provider and price else None

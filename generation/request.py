@@ -68,7 +68,8 @@ class GenerationRequest:
         mode = provider.mode_for(filled.keys())
         if mode is None:
             raise InvalidRequest(_not_taken(provider, filled))
-        values = mode.counting(values)
+        idle = mode.idle(values)
+        values = {name: value for name, value in values.items() if name not in idle}
         errors = {
             slot.name: f"{provider.label} needs {_article(slot.label)}."
             for slot in mode.slots
@@ -366,9 +367,11 @@ def _cause_of(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> str
     for rule in mode.input.get("allOf", ()):
         if error.field not in rule.get("then", {}).get("properties", {}):
             continue
+        conditions = rule.get("if", {}).get("properties", {})
         for setting in mode.settings:
             value = values.get(setting.name, setting.default)
-            if rule["if"]["properties"].get(setting.field, {}).get("const") == value is not None:
+            wanted = conditions.get(setting.field, {}).get("const")
+            if value is not None and value == wanted:
                 causes.append(f"{setting.label.lower()} {setting.words_for(value)}")
     return " and ".join(causes)
 

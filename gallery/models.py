@@ -81,6 +81,8 @@ class UsualTime:
         return asdict(self)
 
 
+# How the names of pictures end.
+PICTURE_ENDINGS = (".jpg", ".png", ".webp")
 # More results than this no task has; a list that is longer is not believed.
 MOST_RESULTS = 20
 
@@ -752,6 +754,11 @@ class Video(models.Model):
         late = Q(status=Status.COMPLETED, archived_at=None)
         return self._move(awaited & late, event="archived", **facts)
 
+    @cached_property
+    def number_of_results(self) -> int:
+        """Of its task: the video itself and the further ones."""
+        return 1 + self.results.count()
+
     def keep_result(self, result: VideoResult, **facts: Any) -> bool:
         """A further result is with us. False when nobody waits for it any more."""
         with transaction.atomic():
@@ -964,3 +971,8 @@ class VideoResult(models.Model):
 
     def __str__(self) -> str:
         return f"result {self.position} of {self.video_id}"
+
+    @property
+    def is_picture(self) -> bool:
+        """Seedance gives its last frame, too, where that is asked for."""
+        return str(self.file).endswith(PICTURE_ENDINGS)

@@ -33,7 +33,7 @@ from gallery.models import (
     file_name,
 )
 from generation.catalogue import family_of
-from generation.clip import Clip, NotPlayable, inspect_clip
+from generation.clip import Found, NotPlayable, inspect_clip, inspect_picture
 from generation.download import LinkRefused, NotFetched, Part, PartInUse, part_file
 from generation.kie.budget import sleep_until, status_queries
 from generation.kie.client import KieClient
@@ -69,7 +69,7 @@ class Wanted:
 
     position: int
     url: str
-    keep: Callable[[Clip, dict[str, Any]], bool]
+    keep: Callable[[Found, dict[str, Any]], bool]
 
 
 def archive_due_videos(*, client: KieClient, limit: int = 50) -> int:
@@ -132,13 +132,13 @@ def _wanted(video: Video, links: dict[int, str]) -> Iterator[Wanted]:
 
 def _keeper(
     video: Video, result: VideoResult | None = None
-) -> Callable[[Clip, dict[str, Any]], bool]:
+) -> Callable[[Found, dict[str, Any]], bool]:
     """How the arrival of this result, or of the first one, is written down."""
 
-    def keep(clip: Clip, facts: dict[str, Any]) -> bool:
+    def keep(found: Found, facts: dict[str, Any]) -> bool:
         if result:
-            return video.keep_result(result, seconds=clip.seconds, **facts)
-        length = {} if video.duration else {"duration": round(clip.seconds)}
+            return video.keep_result(result, seconds=found.seconds, **facts)
+        length = {} if video.duration else {"duration": round(found.seconds or 0)}
         return video.keep_file(**facts, **length)
 
     return keep
@@ -167,28 +167,33 @@ def _bring_home(video: Video, wanted: Wanted, *, client: KieClient) -> None:
     suffix = f"-{wanted.position}" if wanted.position > 1 else ""
     with part_file(f"{video.pk}{suffix}") as part:
         size = _fetch(part, wanted.url, video=video, client=client)
-        clip = _inspect(part)
+        found = _inspect(part, wanted.position)
         if not _is_wanted(video):
             part.discard()
             raise NotWanted
-        ending = "webm" if clip.media_type == "video/webm" else "mp4"
         names = {
-            "file": file_name(video, f"video{suffix}.{ending}"),
+            "file": file_name(video, f"video{suffix}.{found.ending}"),
             "poster": file_name(video, f"poster{suffix}.webp"),
         }
-        _store(part, clip, **names)
-        facts = {"width": clip.width, "height": clip.height, "file_size": size}
-        if not wanted.keep(clip, names | facts):
+        _store(part, found, **names)
+        facts = {"width": found.width, "height": found.height, "file_size": size}
+        if not wanted.keep(found, names | facts):
             _remove_unwanted(video, list(names.values()))
             raise NotWanted
     logger.info("video_archived video=%s task=%s bytes=%d", video.pk, video.task_id, size)
 
 
-def _inspect(part: Part) -> Clip:
-    """What the part holds. One that cannot be looked into is never resumed. Raises NotSaved."""
+def _inspect(part: Part, position: int) -> Found:
+    """What the part holds. One that cannot be looked into is never resumed. Raises NotSaved.
+
+    Beside the video a task may give a picture: Seedance's last frame.
+    """
     try:
         return inspect_clip(part.path)
     except NotPlayable as error:
+        if position > 1:
+            with suppress(NotPlayable):
+                return inspect_picture(part.path)
         part.discard()
         raise NotSaved(f"not a whole video: {error}") from error
     except Exception:
@@ -211,9 +216,9 @@ def _fetch(part: Part, url: str, *, video: Video, client: KieClient) -> int:
     return part.fetch(fresh)
 
 
-def _store(part: Part, clip: Clip, *, file: str, poster: str) -> None:
+def _store(part: Part, found: Found, *, file: str, poster: str) -> None:
     """Both into storage. The names say what it is: done again after a crash they replace."""
-    default_storage.save(poster, ContentFile(clip.poster))
+    default_storage.save(poster, ContentFile(found.poster))
     # The sweep goes by age: from here on it is a file of ours, however long it took to arrive.
     os.utime(part.path)
     with IncomingFile(part.path) as content:

@@ -18,33 +18,44 @@ if TYPE_CHECKING:
 POSTER_PIXELS = 960
 # The container says how long a clip is even when its end is missing: so its end is decoded.
 SECONDS_DECODED_AT_THE_END = 1.0
-FORMATS = {"mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm"}
+# Of one picture: 8K. More would not fit into memory a few times over, as decoding wants it.
+MOST_PIXELS = 7680 * 4320
+
+# FFmpeg's name of a container -> its media type, the ending of its name, and its own muxer.
+CONTAINERS = {
+    "mp4": ("video/mp4", "mp4", "mp4"),
+    "mov": ("video/quicktime", "mov", "mov"),
+    "matroska": ("video/x-matroska", "mkv", "matroska"),
+    "webm": ("video/webm", "webm", "webm"),
+}
+# Pillow's name of a kind of picture -> the ending of its name.
+STILLS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
 class NotPlayable(Exception):
     """The file is not a whole video; `str()` says what is wrong with it, for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """What a playable file holds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a result of a task holds: a clip, or a picture beside it."""
 
+    ending: str  # of its name
     width: int
     height: int
-    seconds: float
-    media_type: str
     poster: bytes  # WebP
+    seconds: float | None = None  # None: a picture
 
 
-def inspect_clip(path: Path) -> Clip:
+def inspect_clip(path: Path) -> Found:
     """Decode the first frame and the end of this file. Raises NotPlayable."""
     import av
 
     try:
         with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-            names = set(container.format.name.split(","))
             # A JPEG opens as a "video" of one frame, a playlist as whatever it points at.
-            if not names & FORMATS or not container.streams.video:
+            known = CONTAINERS.get(_container_name(container))
+            if known is None or not container.streams.video:
                 raise NotPlayable(f"a file of format {container.format.name}")
             stream = container.streams.video[0]
             if not container.duration:
@@ -56,14 +67,36 @@ def inspect_clip(path: Path) -> Clip:
             shown = sum(1 for _ in container.decode(stream))
             if shown < _frames_expected_at_the_end(stream, container.duration / av.time_base):
                 raise NotPlayable(f"its end holds {shown} frames")
-            return Clip(
+            return Found(
+                ending=known[1],
                 width=first.width,
                 height=first.height,
                 seconds=container.duration / av.time_base,
-                media_type="video/webm" if "webm" in names else "video/mp4",
                 poster=poster,
             )
     except (av.FFmpegError, StopIteration, IndexError) as error:
+        raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def inspect_picture(path: Path) -> Found:
+    """Decode this picture. Raises NotPlayable."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=list(STILLS)) as image:
+            # The header tells the size before anything is unpacked.
+            if image.width * image.height > MOST_PIXELS:
+                raise NotPlayable(f"a picture of {image.width} x {image.height} pixels")
+            return Found(
+                ending=STILLS[image.format or ""],
+                width=image.width,
+                height=image.height,
+                poster=_poster(image.convert("RGB")),
+            )
+    # Pillow raises what its decoders raise: OSError, SyntaxError, ValueError, struct.error …
+    except Exception as error:
+        if isinstance(error, NotPlayable):
+            raise
         raise NotPlayable(f"{type(error).__name__}: {error}"[:200]) from error
 
 
@@ -82,13 +115,7 @@ def _poster(image: Image.Image) -> bytes:
 
 # --- What people hand in --------------------------------------------------------------------
 
-# FFmpeg's name of a container -> its media type, the ending of its name, and its own muxer.
-CONTAINERS = {
-    "mp4": ("video/mp4", "mp4", "mp4"),
-    "mov": ("video/quicktime", "mov", "mov"),
-    "matroska": ("video/x-matroska", "mkv", "matroska"),
-    "webm": ("video/webm", "webm", "webm"),
-}
+# The same of sounds.
 SOUNDS = {
     "mp3": ("audio/mpeg", "mp3", "mp3"),
     "wav": ("audio/wav", "wav", "wav"),
@@ -101,8 +128,6 @@ SOUNDS = {
 # Turns in degrees, against the clock.
 QUARTERS = {-270, -180, -90, 90, 180, 270}
 OF_THE_WEB = {"vp8", "vp9", "av1", "opus", "vorbis"}
-# Of one picture: 8K. More would not fit into memory a few times over, as decoding wants it.
-MOST_PIXELS = 7680 * 4320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

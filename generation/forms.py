@@ -221,11 +221,20 @@ class GenerateForm(forms.Form):
 
     @property
     def settings_fields(self) -> list[forms.BoundField]:
-        return [self[setting.name] for setting in self.mode.settings if not setting.is_more]
+        return [self[setting.name] for setting in self._asked if not setting.is_more]
 
     @property
     def more_fields(self) -> list[forms.BoundField]:
-        return [self[setting.name] for setting in self.mode.settings if setting.is_more]
+        return [self[setting.name] for setting in self._asked if setting.is_more]
+
+    @cached_property
+    def _asked(self) -> list[Setting]:
+        """The settings that there is something to choose at."""
+        return [s for s in self.mode.settings if not s.tells_which or self._is_one_of_several]
+
+    @property
+    def _is_one_of_several(self) -> bool:
+        return self.earlier is not None and self.earlier.number_of_results > 1
 
     @property
     def more_has_errors(self) -> bool:

@@ -93,6 +93,8 @@ class GenerationRequest:
         )
         if error := mode.error_in(request.fields):
             raise InvalidRequest(in_our_words(error, mode=mode, values=values))
+        if missing := _missing_results(parent, values, mode=mode):
+            raise InvalidRequest(missing)
         return request
 
     def variations(self, number: int) -> tuple[Self, ...]:
@@ -249,6 +251,19 @@ def _makers_of(models: Sequence[str]) -> str:
 def _resolution_of_model(model: str) -> str:
     modes = (mode for provider in PROVIDERS.values() for mode in provider.modes)
     return next((mode.resolution for mode in modes if mode.model == model), "")
+
+
+def _missing_results(
+    parent: Video | None, values: Mapping[str, Any], *, mode: Mode
+) -> dict[str, str]:
+    """Where a result of the earlier task is named that it has not: what there is to choose."""
+    which = [setting for setting in mode.settings if setting.tells_which]
+    number = parent.number_of_results if parent and which else 1
+    missing = [setting for setting in which if (values.get(setting.name) or 0) >= number]
+    if number == 1:
+        # It is not asked for then.
+        return {"": "The earlier video is the only one of its task."} if missing else {}
+    return {each.name: f"{each.label} can be 0 to {number - 1}." for each in missing}
 
 
 def _total(files: list[InputFile], kind: str) -> float | None:

@@ -9,6 +9,7 @@ x-when       the field counts only while that switch (our name) is on
 x-hidden     the field is never asked for; its default, if any, is sent
 x-same-as    sent with the value of that other field
 x-source     the field takes the id of the earlier task that this one goes on from
+x-which      the field tells which result of that task, from 0 on; asked where there are several
 x-media      the field takes addresses of files of this kind: "image", "video" or "audio"
 x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s   limits of such a file: media types, its
              size, each side in pixels, width/height from and to, seconds from and to
@@ -96,6 +97,11 @@ class Setting(Asked):
     @property
     def is_more(self) -> bool:
         return bool(self.schema.get("x-more"))
+
+    @property
+    def tells_which(self) -> bool:
+        """Which result of the earlier task is meant? Only asked where there are several."""
+        return bool(self.schema.get("x-which"))
 
     @property
     def when(self) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from . import snapshot as said
@@ -85,6 +86,7 @@ def _with_callback(body: dict[str, Any], call_back_url: str) -> dict[str, Any]:
 
 # --- Market -------------------------------------------------------------------------------------
 
+_PICTURE = re.compile(r"\.(jpe?g|png|webp)$", re.IGNORECASE)
 # The market's and Runway's words for an end; whatever else they say, it still runs.
 ENDINGS = {"success": TaskState.SUCCEEDED, "fail": TaskState.FAILED}
 
@@ -132,13 +134,22 @@ def _market_request(data: Record) -> TaskRequest:
 
 
 def _market_urls(data: Record) -> tuple[str, ...]:
-    """The results: JSON in a text, or (seen since September 2026) the same already parsed."""
+    """The results: JSON in a text, or (seen since September 2026) the same already parsed.
+
+    The first one is the video. Where Seedance's last frame stands is not documented: a picture
+    among the results comes last, and so does one under the names that ByteDance has for it.
+    """
     for result in (_parsed(data.get("resultJson")), data.get("response")):
         if isinstance(result, Mapping):
             found = said.urls(url_list(result.get("resultUrls") or result.get("resultUrl")))
             if found:
-                return found
+                frames = said.urls([result.get("last_frame_url"), result.get("lastFrameUrl")])
+                return tuple(dict.fromkeys((*sorted(found, key=_is_of_picture), *frames)))
     return ()
+
+
+def _is_of_picture(url: str) -> bool:
+    return bool(_PICTURE.search(urlsplit(url).path))
 
 
 # --- Veo ----------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def test_the_page_of_a_video_shows_more_from_its_task(alice_client, video, secon
     assert "More from this task" in page
     assert f'src="/videos/{video.pk}/file/2/"' in page
     assert f'href="/videos/{video.pk}/download/2/"' in page
-    assert "Video 3 could not be saved" in page
+    assert "Result 3 could not be saved" in page
 
 
 def test_the_page_of_a_video_with_one_result_says_nothing_of_more(alice_client, video):

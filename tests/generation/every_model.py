@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from gallery.models import InputFile, Status, Video
+from gallery.models import MOST_RESULTS, InputFile, Status, Video
 from generation.catalogue import PROVIDERS
 from generation.request import PLACEHOLDER_URL, GenerationRequest
 
@@ -119,7 +119,10 @@ def earlier_video(mode):
     if not mode.continues:
         return None
     model = mode.continues[0]
-    return Video(model=model, task_id="earlier-task", status=Status.COMPLETED, parameters={})
+    video = Video(model=model, task_id="earlier-task", status=Status.COMPLETED, parameters={})
+    # As many as any task has: each of them can be named.
+    video.number_of_results = MOST_RESULTS
+    return video
 
 
 def usual_request(provider, mode, **facts):

@@ -11,6 +11,7 @@ import pytest
 import requests
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils.timezone import now
+from PIL import Image
 
 from gallery.models import Stage, Status, Video
 from generation.archive import _renew_claim, archive_due_videos, complete_with_link
@@ -384,6 +385,71 @@ def test_every_result_comes_home(make_twins, kie, clip_bytes, tmp_path):
     assert second.seconds == pytest.approx(2, abs=0.1)
     assert content(second.poster)[8:12] == b"WEBP"
     assert (video.status, video.next_archive_at) == (Status.COMPLETED, None)
+
+
+def test_a_picture_beside_the_video_comes_home_as_a_picture(make_twins, kie, clip_bytes, tmp_path):
+    video = make_twins()
+    Image.new("RGB", (640, 360), "teal").save(tmp_path / "last.png")
+    picture = (tmp_path / "last.png").read_bytes()
+    kie.get(RESULT, body=clip_bytes)
+    kie.get(SECOND, body=picture)
+
+    assert archive() == 1
+
+    second = video.results.get()
+    assert (second.is_picture, content(second.file)) == (True, picture)
+    assert (second.width, second.height, second.seconds) == (640, 360, None)
+    assert content(second.poster)[8:12] == b"WEBP"
+
+
+@pytest.mark.parametrize("garbage", [b"\x89PNG\r\n\x1a\n and no more", b"GIF89a", b"<html>"])
+def test_what_is_neither_clip_nor_picture_is_fetched_again(make_twins, kie, clip_bytes, garbage):
+    video = make_twins()
+    kie.get(RESULT, body=clip_bytes)
+    kie.get(SECOND, body=garbage)
+
+    assert archive() == 0
+
+    second = video.results.get()
+    assert not second.file
+    assert video.events.last().detail.startswith("result 2: not a whole video")
+
+
+def test_a_picture_is_never_taken_for_the_video(make_saving, kie, tmp_path):
+    video = make_saving()
+    Image.new("RGB", (640, 360), "teal").save(tmp_path / "last.png")
+    kie.get(RESULT, body=(tmp_path / "last.png").read_bytes())
+
+    assert archive() == 0
+
+    video.refresh_from_db()
+    assert (video.status, bool(video.file)) == (Status.PROCESSING, False)
+
+
+def test_a_picture_of_too_many_pixels_is_not_unpacked(make_twins, kie, clip_bytes, tmp_path):
+    video = make_twins()
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
+    kie.get(RESULT, body=clip_bytes)
+    kie.get(SECOND, body=(tmp_path / "bomb.png").read_bytes())
+
+    assert archive() == 0
+    assert not video.results.get().file
+
+
+def test_a_mov_stays_a_mov(make_saving, kie, tmp_path, alice_client):
+    video = make_saving()
+    kie.get(RESULT, body=make_clip(tmp_path / "clip.mov").read_bytes())
+
+    assert archive() == 1
+
+    video.refresh_from_db()
+    assert video.file.name.endswith("/video.mov")
+    played = alice_client.get(f"/videos/{video.pk}/file/")
+    assert played.headers["Content-Type"] == "video/quicktime"
+    saved = alice_client.get(f"/videos/{video.pk}/download/")
+    assert saved.headers["Content-Disposition"].endswith('.mov"')
+    played.close()
+    saved.close()
 
 
 def test_a_further_result_that_fails_never_harms_the_first_and_is_tried_again(

@@ -1,5 +1,6 @@
 """What can be made from a finished video, what that costs, and where it leads."""
 
+import json
 import re
 from datetime import timedelta
 from html import unescape
@@ -275,6 +276,48 @@ def test_the_form_says_what_it_goes_on_from_and_asks_what_happens_next(
     assert 'placeholder="What happens next?"' in form
     assert re.search(r"<textarea[^>]*>\s*</textarea>", form)
     assert "≈ $0.30" in form
+
+
+def test_which_of_its_videos_is_asked_only_where_there_are_several(alice_client, make_completed):
+    video = make_completed(**VEO)
+    address = f"provider=kie-veo3-4k-upscale&parent={video.pk}"
+
+    assert "which_result" not in form_of(alice_client, address)
+
+    video.results.create(position=2, url=RESULT)
+    assert "Which of its videos" in form_of(alice_client, address)
+
+
+def test_the_second_of_its_videos_is_made_larger(alice_client, make_completed, kie):
+    video = make_completed(**VEO)
+    video.results.create(position=2, url=RESULT)
+    kie.post(VEO_4K, json=example("veo_4k_accepted"))
+    form = typed(provider="kie-veo3-4k-upscale", parent=video.pk, prompt="", which_result="1")
+
+    alice_client.post("/generate/", form)
+
+    assert json.loads(kie.calls[-1].request.body)["index"] == 1
+
+
+@pytest.mark.parametrize(
+    ("further", "sentence"),
+    [
+        (0, "The earlier video is the only one of its task."),
+        (1, "Which of its videos can be 0 to 1."),
+    ],
+)
+def test_a_video_that_the_task_has_not_is_refused(
+    alice_client, make_completed, kie, further, sentence
+):
+    video = make_completed(**VEO)
+    if further:
+        video.results.create(position=2, url=RESULT)
+    form = typed(provider="kie-veo3-4k-upscale", parent=video.pk, prompt="", which_result="2")
+
+    page = alice_client.post("/generate/", form).content.decode()
+
+    assert sentence in page
+    assert not kie.calls
 
 
 def test_an_upscale_takes_no_prompt_and_is_made_once(alice_client, make_completed):

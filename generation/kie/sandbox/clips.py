@@ -153,9 +153,9 @@ def seconds_asked(asked: Mapping[str, Any]) -> float:
 
 
 def render_clip(order: ClipOrder, target: Path) -> None:
-    """Write the clip as H.264 MP4 to `target`, which appears whole or not at all."""
-    unfinished = target.with_suffix(".part")
-    with av.open(str(unfinished), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+    """Write the clip as H.264 to `target`, MP4 or MOV, which appears whole or not at all."""
+    unfinished, muxer = target.with_suffix(".part"), target.suffix.removeprefix(".")
+    with av.open(str(unfinished), "w", format=muxer, options={"movflags": "+faststart"}) as output:
         options = {"preset": "ultrafast", "crf": "23", "g": str(FRAMES_PER_SECOND), "threads": "1"}
         stream = output.add_stream("libx264", rate=FRAMES_PER_SECOND, options=options)
         stream.width, stream.height, stream.pix_fmt = order.width, order.height, "yuv420p"

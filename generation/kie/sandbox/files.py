@@ -15,7 +15,8 @@ CLIPS_PATH = "/v/"
 UPLOADS_PATH = "/u/"
 # Before the name of a task's result: its second one, and of an extension the new part alone.
 SECOND, PART = "second-", "part-"
-STILL = ".jpg"
+# Behind it: a still of the clip, and the one of its end.
+STILL, LAST_STILL = ".jpg", ".last.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ class SandboxFiles:
 
     def _make_still(self, file: Path) -> None:
         """A clip's still is there as soon as somebody asks for it."""
-        clip = file.with_name(file.name.removesuffix(STILL))
+        clip = file.with_name(file.name.removesuffix(LAST_STILL).removesuffix(STILL))
         if clip != file and clip.is_file() and not file.exists():
-            write_still(clip, file)
+            write_still(clip, file, of_its_end=file.name.endswith(LAST_STILL))
 
     def drop_older_than(self, age: timedelta) -> None:
         oldest = time.time() - age.total_seconds()
@@ -87,7 +88,8 @@ class SandboxFiles:
 
 def result_name(name: str) -> str:
     """The name of the result to which this file, a further one or a still, belongs."""
-    return name.removeprefix(SECOND).removeprefix(PART).removesuffix(STILL)
+    name = name.removeprefix(SECOND).removeprefix(PART)
+    return name.removesuffix(LAST_STILL).removesuffix(STILL)
 
 
 def _safe(name: str) -> str:

@@ -1,5 +1,6 @@
 """What the files show that were handed in, and how long they are: pictures, videos and sound."""
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,18 @@ def look_into(file: Path) -> Media:
         return Media()
 
 
-def write_still(clip: Path, target: Path) -> None:
-    """The first picture of the clip as a JPEG, which appears whole or not at all."""
-    if image := look_into(clip).image:
+def write_still(clip: Path, target: Path, *, of_its_end: bool = False) -> None:
+    """The first or last picture of the clip as a JPEG, which appears whole or not at all."""
+    if image := _last_picture(clip) if of_its_end else look_into(clip).image:
         unfinished = target.with_suffix(".part")
         image.save(unfinished, "JPEG", quality=STILL_QUALITY)
         unfinished.replace(target)
+
+
+def _last_picture(clip: Path) -> Image.Image | None:
+    with av.open(str(clip), options={"protocol_whitelist": "file"}) as container:
+        frames = deque(container.decode(video=0), maxlen=1)
+        return frames[0].to_image() if frames else None  # type: ignore[no-untyped-call]
 
 
 def _open(file: Path) -> Image.Image | None:

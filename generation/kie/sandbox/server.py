@@ -49,6 +49,7 @@ from generation.kie.sandbox.faults import (
 )
 from generation.kie.sandbox.files import (
     CLIPS_PATH,
+    LAST_STILL,
     PART,
     SECOND,
     STILL,
@@ -351,7 +352,7 @@ class Sandbox:
             prompt=prompt,
             body=body,
             price=self._price(family, body, order, source),
-            file_name=f"{uuid4().hex}_{int(now.timestamp())}.mp4",
+            file_name=f"{uuid4().hex}_{int(now.timestamp())}.{_container_asked(family, body)}",
             created_at=now,
             ends_at=None if "forever" in words else now + takes,
             failure=next((word for word in words if word in family.failures), ""),
@@ -463,6 +464,8 @@ class Sandbox:
         names = [] if "no-url" in words else [PART + name if joins else name]
         if "two-results" in words:
             names.append(SECOND + name)
+        if names and BY_NAME[task.family].settings_in(task.body).get("return_last_frame") is True:
+            names.append(name + LAST_STILL)
         urls = [f"{origin}{CLIPS_PATH}{name}" for name in names]
         whole = [f"{origin}{CLIPS_PATH}{name}"] if joins and "no-url" not in words else []
         return Results(urls=urls, whole=whole, stills=[url + STILL for url in urls])
@@ -511,6 +514,10 @@ def _kind_of(question: Question) -> tuple[str, Mapping[str, Fault[Answer]]]:
 
 def _is_robot(agent: str) -> bool:
     return not agent or agent.startswith(LIBRARY_AGENTS)
+
+
+def _container_asked(family: Family, body: Mapping[str, Any]) -> str:
+    return "mov" if family.settings_in(body).get("output_format") == "mov" else "mp4"
 
 
 def _prompt_of(family: Family, body: Mapping[str, Any]) -> str:

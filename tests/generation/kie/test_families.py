@@ -227,6 +227,23 @@ def test_a_market_address_is_found_in_each_of_its_places(facts):
     assert market(**facts).video_urls == (CLIP,)
 
 
+FRAME = "https://tempfile.aiquickdraw.com/f/last.PNG"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"resultUrls": [CLIP, FRAME]},
+        {"resultUrls": [FRAME, CLIP]},
+        {"resultUrls": [CLIP], "last_frame_url": FRAME},
+        {"resultUrls": [CLIP], "lastFrameUrl": FRAME},
+        {"resultUrls": [CLIP, FRAME], "lastFrameUrl": FRAME},
+    ],
+)
+def test_a_picture_beside_the_video_comes_after_it(result):
+    assert market(resultJson=json.dumps(result)).video_urls == (CLIP, FRAME)
+
+
 @pytest.mark.parametrize(
     ("figure", "progress"),
     [(42, 42), (0, 0), (99.9, 99), (100, 100), (101, None), (-1, None)]

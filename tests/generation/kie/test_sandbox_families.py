@@ -12,7 +12,9 @@ from decimal import Decimal
 import av
 import pytest
 import requests
+from PIL import Image
 
+from generation.clip import frame_at, inspect_clip
 from generation.kie.client import KieClient
 from generation.kie.errors import KieNotSent, KieRefused
 from generation.kie.families import FAMILIES
@@ -538,6 +540,24 @@ def test_a_video_that_was_handed_in_gives_shape_and_length(make_studio, video):
     clip = clip_at(result)
     assert clip.size == (240, 320)
     assert math.isclose(clip.seconds, 2.0, abs_tol=0.1)
+
+
+def test_seedance_gives_the_container_and_the_last_frame_that_are_asked_for(make_studio, tmp_path):
+    studio = make_studio()
+    wishes = {"prompt": "a kite", "duration": 1, "resolution": "480p"}
+    wishes |= {"output_format": "mov", "return_last_frame": True}
+
+    task_id = studio.done("market", wishes, model="bytedance/seedance-2-5")
+
+    clip, frame = studio.ask("market", task_id).video_urls
+    (tmp_path / "result").write_bytes(requests.get(clip, timeout=10).content)
+    assert inspect_clip(tmp_path / "result").ending == "mov"
+    last = frame_at(tmp_path / "result", None)
+    given = Image.open(io.BytesIO(requests.get(frame, timeout=10).content))
+    assert given.size == last.size
+    # The bar along the lower edge has come all the way.
+    corner = (given.width - 4, given.height - 3)
+    assert given.getpixel(corner) == pytest.approx(last.getpixel(corner), abs=24)
 
 
 def test_a_speaker_talks_as_long_as_the_sound(make_studio):

@@ -115,7 +115,8 @@ class RowsField(forms.Field):
                 raise forms.ValidationError(
                     f"{self.setting.label}, row {number}: “{column.label}” {wrong}."
                 )
-            made[column.field] = cleaned
+            if cleaned not in (None, ""):
+                made[column.field] = cleaned
         return made
 
 
@@ -128,7 +129,7 @@ def is_cell(column: Setting, text: Any) -> bool:
 
 
 def _is_whole(column: Setting, cleaned: Any) -> bool:
-    return cleaned not in (None, "") and column.accepts(cleaned)
+    return column.is_optional if cleaned in (None, "") else column.accepts(cleaned)
 
 
 def field_for(setting: Setting) -> forms.Field:

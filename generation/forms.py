@@ -238,7 +238,9 @@ class GenerateForm(forms.Form):
 
     @property
     def more_has_errors(self) -> bool:
-        return any(field.errors for field in self.more_fields)
+        more = [setting for setting in self._asked if setting.is_more]
+        names = [name for s in more for name in (s.name, *(slot.name for slot in s.row_slots))]
+        return any(name in self.errors for name in names)
 
     @cached_property
     def more_changed(self) -> int:

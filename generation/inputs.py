@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
@@ -164,10 +165,15 @@ def _refuse_length(slot: Slot, file: InputFile | VideoInput, thing: str) -> None
         return
     low, high = slot.seconds
     if not low - 0.1 <= file.seconds <= high + 0.1:
-        wanted = f"{low:g} to {high:g}" if low else f"at most {high:g}"
-        raise InputRefused(
-            f"This {thing} lasts {file.seconds:.1f} s; the service takes {wanted} s."
-        )
+        wanted = spoken_length(low, high)
+        raise InputRefused(f"This {thing} lasts {file.seconds:.1f} s; the service takes {wanted}.")
+
+
+def spoken_length(low: float, high: float) -> str:
+    """In seconds: "2 to 15 s", "at most 15 s", "at least 3 s"."""
+    if high == inf:
+        return f"at least {low:g} s"
+    return f"{low:g} to {high:g} s" if low else f"at most {high:g} s"
 
 
 def inputs_of(user: User, ids: list[str]) -> list[InputFile]:

@@ -13,6 +13,7 @@ from generation.catalogue import PROVIDERS, Mode, Provider
 from generation.inputs import InputRefused, refuse_what_does_not_fit
 from generation.price_list import price_for
 from generation.prices import Inputs, Price
+from generation.rows import objections_in_rows
 from generation.schema import Violation
 
 # Stands in for a file's address where a request is checked before the file is uploaded.
@@ -93,8 +94,10 @@ class GenerationRequest:
         )
         if error := mode.error_in(request.fields):
             raise InvalidRequest(in_our_words(error, mode=mode, values=values))
-        if missing := _missing_results(parent, values, mode=mode):
-            raise InvalidRequest(missing)
+        # What no schema can say.
+        unfit = objections_in_rows(mode, values, filled)
+        if errors := unfit | _missing_results(parent, values, mode=mode):
+            raise InvalidRequest(errors)
         return request
 
     def variations(self, number: int) -> tuple[Self, ...]:

@@ -11,15 +11,19 @@ x-same-as    sent with the value of that other field
 x-source     the field takes the id of the earlier task that this one goes on from
 x-which      the field tells which result of that task, from 0 on; asked where there are several
 x-media      the field takes addresses of files of this kind: "image", "video" or "audio"
+x-or         takes, instead of those files, one of this kind: its own x-media, x-name, x-label …
+x-least      fewer files than this are no use, where there are any
+x-span       of a row: which parts say from where to where of its clip, and how far that may be
 x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s   limits of such a file: media types, its
              size, each side in pixels, width/height from and to, seconds from and to
 x-step       how far one step of a number's slider goes
 x-after      where an earlier video goes on, the usual value is its length and so many seconds
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 from typing import Any, Literal
 
 import fastjsonschema
@@ -30,8 +34,8 @@ type Kind = Literal["choice", "boolean", "integer", "number", "text", "lines", "
 # A text of a request that is no prompt.
 MOST_TEXT = 2000
 MEGABYTE = 1024 * 1024
-# More files than any row of a field has.
-FILES_A_ROW = 100
+# More files than any row of a field has, and any place in it.
+FILES_A_ROW, FILES_A_PLACE = 100, 20
 # Fields that are no settings: said elsewhere, filled in, or never asked for.
 NOT_ASKED = {"const", "x-media", "x-same-as", "x-source", "x-hidden"}
 # JSON Schema's words for what fields have to do with each other.
@@ -67,6 +71,10 @@ class Asked:
         words: str = self.schema.get("x-help", "")
         return words
 
+    @property
+    def is_more(self) -> bool:
+        return bool(self.schema.get("x-more"))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting(Asked):
@@ -76,27 +84,36 @@ class Setting(Asked):
     part: str = ""
     # What each row has, where the setting is a list of rows.
     columns: tuple["Setting", ...] = ()
+    # A column that a row may leave empty.
+    is_optional: bool = False
 
     @cached_property
     def row_slots(self) -> tuple["Slot", ...]:
         """The places for files in its rows, row by row."""
+        parts = list(_media_in(self.schema["items"])) if self.columns else []
         return tuple(
             Slot(
-                name=f"{self.name}_{number}",
+                name="_".join((self.name, str(number), *([facts["x-name"]] if place else []))),
                 field=self.field,
                 schema={**facts, "x-label": f"{facts['x-label']}, {number}"},
                 is_required=False,
                 row=number - 1,
                 part=part,
+                place=place,
             )
             for number in range(1, self.most + 1)
-            for part, facts in self.schema.get("items", {}).get("properties", {}).items()
-            if "x-media" in facts and self.columns
+            for place, (part, facts) in enumerate(parts)
         )
 
     @property
-    def is_more(self) -> bool:
-        return bool(self.schema.get("x-more"))
+    def span(self) -> "Span | None":
+        """Of its rows: which columns say what part of the row's clip counts."""
+        said = self.schema.get("items", {}).get("x-span")
+        if not said:
+            return None
+        column = {column.field: column for column in self.columns}
+        start, end = column[said["from"]], column[said["to"]]
+        return Span(start=start, end=end, least=said["least"], most=said["most"])
 
     @property
     def tells_which(self) -> bool:
@@ -185,17 +202,31 @@ class Setting(Asked):
             return False
         return not isinstance(value, str) or len(value) <= self.longest
 
+    def takes(self, value: Any) -> bool:
+        """Can a row have this in the column?"""
+        return self.accepts(value) or (value is None and self.is_optional)
+
     def _is_row(self, row: Any) -> bool:
         names = {column.name for column in self.columns}
         return (
             isinstance(row, Mapping)
             and row.keys() <= names
-            and all(column.accepts(row.get(column.name)) for column in self.columns)
+            and all(column.takes(row.get(column.name)) for column in self.columns)
         )
 
     @cached_property
     def _validate(self) -> Callable[[Any], Any]:
         return compiled(self.schema)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """From where to where of a row's clip: two columns, in milliseconds."""
+
+    start: Setting
+    end: Setting
+    least: int
+    most: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -206,12 +237,19 @@ class Slot(Asked):
     # Where it is one of a list of rows: which row's, from 0 on, and which part of it.
     row: int | None = None
     part: str = ""
+    # Its place among those of the row.
+    place: int = 0
 
     @property
     def kind(self) -> str:
         """ "image", "video" or "audio"."""
         kind: str = self.schema["x-media"]
         return kind
+
+    @property
+    def label_in_row(self) -> str:
+        """Its label without the number of the row."""
+        return self.label.rpartition(",")[0] or self.label
 
     @property
     def is_list(self) -> bool:
@@ -222,6 +260,12 @@ class Slot(Asked):
         """How many files it takes."""
         most: int = self.schema.get("maxItems", 10) if self.is_list else 1
         return most
+
+    @property
+    def least(self) -> int:
+        """How many files there have to be where there are any."""
+        least: int = self.schema.get("x-least", 1)
+        return least
 
     @property
     def media_types(self) -> tuple[str, ...]:
@@ -246,13 +290,14 @@ class Slot(Asked):
 
     @property
     def seconds(self) -> tuple[float, float] | None:
-        """How long a clip or sound may be, from and to."""
-        return _pair(self.schema.get("x-duration-s"))
+        """How long a clip or sound may be, from and to, which may be infinite."""
+        low, high = self.schema.get("x-duration-s") or (None, None)
+        return None if low is None else (low, inf if high is None else high)
 
     @property
     def first_position(self) -> int:
-        """Where its files begin among those of its field: rows follow each other."""
-        return FILES_A_ROW * (self.row or 0)
+        """Where its files begin among those of its field: rows, and places in them, follow."""
+        return FILES_A_ROW * (self.row or 0) + FILES_A_PLACE * self.place
 
     def as_sent(self, urls: list[str], parts: Mapping[str, Any]) -> Any:
         """These addresses as the field wants them; `parts` stand beside each in its entry."""
@@ -326,15 +371,26 @@ def compiled(schema: Schema) -> Callable[[Any], Any]:
 
 
 def _setting(field: str, schema: Schema) -> Setting:
-    columns: Mapping[str, Schema] = schema.get("items", {}).get("properties", {})
+    row: Schema = schema.get("items", {})
     return Setting(
         name=schema.get("x-name", field),
         field=field,
         schema=schema,
         columns=tuple(
-            _setting(name, facts) for name, facts in columns.items() if not NOT_ASKED & facts.keys()
+            replace(_setting(name, facts), is_optional=name not in row["required"])
+            for name, facts in row.get("properties", {}).items()
+            if not NOT_ASKED & facts.keys()
         ),
     )
+
+
+def _media_in(row: Schema) -> Iterator[tuple[str, Schema]]:
+    """The parts of a row that take files; one that takes either kind stands there twice."""
+    for part, facts in row["properties"].items():
+        if "x-media" in facts:
+            yield part, facts
+        if "x-or" in facts:
+            yield part, {"type": "array", "maxItems": 1, **facts["x-or"]}
 
 
 def _parts_of(field: str, schema: Schema) -> list[Setting]:

@@ -15,7 +15,7 @@ from gallery.models import InputFile, Video
 from generation.catalogue import PROVIDERS, Provider
 from generation.fields import MOST_RADIOS, RowsField, is_cell
 from generation.forms import GenerateForm, SlotOnForm
-from generation.inputs import most_bytes, taken_by
+from generation.inputs import most_bytes, spoken_length, taken_by
 from generation.offers import cheapest_from_words, offered
 from generation.price_list import PriceList
 from generation.prices import Price
@@ -118,6 +118,7 @@ class Cell:
     maximum: float | None
     longest: int
     is_wrong: bool
+    is_more: bool
 
 
 @register.filter
@@ -131,6 +132,14 @@ class Row:
 
     cells: list[Cell]
     places: list[SlotOnForm]
+    # What is folded away, as "Clip, voice".
+    more: "Row | None" = None
+    summary: str = ""
+
+    @property
+    def is_filled(self) -> bool:
+        """Does something stand in it?"""
+        return any(str(cell.value) for cell in self.cells) or any(p.files for p in self.places)
 
 
 @register.filter
@@ -143,15 +152,27 @@ def rows(field: forms.BoundField) -> list[Row]:
     values += [{}] * (setting.most - len(values))
     form = field.form
     return [
-        Row(
-            cells=[
+        _row(
+            setting,
+            [
                 _cell(field.html_name, number, column, row, is_checked=number < checked)
                 for column in setting.columns
             ],
-            places=form.slots_of_row(setting, number) if isinstance(form, GenerateForm) else [],
+            form.slots_of_row(setting, number) if isinstance(form, GenerateForm) else [],
         )
         for number, row in enumerate(values[: setting.most])
     ]
+
+
+def _row(setting: Setting, cells: list[Cell], places: list[SlotOnForm]) -> Row:
+    more = Row([c for c in cells if c.is_more], [p for p in places if p.slot.is_more])
+    names = [place.slot.label_in_row.lower() for place in more.places]
+    return Row(
+        [c for c in cells if not c.is_more],
+        [p for p in places if not p.slot.is_more],
+        more if more.cells or more.places else None,
+        ", ".join(names).capitalize(),
+    )
 
 
 def _cell(
@@ -168,6 +189,7 @@ def _cell(
         maximum=column.maximum,
         longest=column.longest,
         is_wrong=is_checked and not is_cell(column, row.get(column.name)),
+        is_more=column.is_more,
     )
 
 
@@ -206,7 +228,12 @@ def _told(name: str, value: Any, setting: Setting | None) -> tuple[str, list[str
 def _row_in_words(setting: Setting, row: Mapping[str, Any]) -> str:
     given = ((column, row[column.field]) for column in setting.columns if column.field in row)
     return " · ".join(
-        str(value) if column.kind == "text" else column.words_for(value) for column, value in given
+        f"{column.label}: {value}"
+        if column.is_optional
+        else str(value)
+        if column.kind == "text"
+        else column.words_for(value)
+        for column, value in given
     )
 
 
@@ -233,8 +260,7 @@ def limits(slot: Slot) -> str:
     most = min(slot.most_bytes or most_bytes(slot.kind), most_bytes(slot.kind)) // MEGABYTE
     parts = [kinds, f"up to {most}\N{NO-BREAK SPACE}MB"]
     if slot.seconds:
-        low, high = slot.seconds
-        parts.append(f"{low:g} to {high:g} s" if low else f"up to {high:g} s")
+        parts.append(spoken_length(*slot.seconds).replace("at most", "up to"))
     if slot.most > 1:
         parts.append(f"at most\N{NO-BREAK SPACE}{slot.most}")
     return ", ".join(parts)

@@ -329,7 +329,8 @@ def values_of(setting):
             steps = st.integers(0, int((high - low) / step))
             return steps.map(lambda n: low + n * step)
         case "rows":
-            row = {column.field: values_of(column) for column in setting.columns}
+            # What may stay empty has rules of its own, which are no schema's.
+            row = {c.field: values_of(c) for c in setting.columns if not c.is_optional}
             rows = st.fixed_dictionaries(row)
             return st.lists(rows, min_size=schema.get("minItems", 0), max_size=setting.most)
         case "lines":
@@ -346,10 +347,15 @@ def things_chosen(draw, mode):
         for setting in mode.settings
         if setting.field in mode.input["required"] or draw(st.booleans())
     }
-    files = {
-        slot.name: [every_model.a_file(slot, n + 1) for n in range(draw(st.integers(1, slot.most)))]
+    wanted = [
+        slot
         for slot in mode.slots
-        if slot.name in usual_files(mode) or draw(st.booleans())
+        if slot.name in usual_files(mode) or (slot.place == 0 and draw(st.booleans()))
+    ]
+    counts = {slot: draw(st.integers(slot.least, slot.most)) for slot in wanted}
+    files = {
+        slot.name: [every_model.a_file(slot, n + 1) for n in range(count)]
+        for slot, count in counts.items()
     }
     return chosen, files
 
@@ -493,7 +499,7 @@ def elements(rows, *counts):
     """A request for Kling with these elements, and so many pictures of each."""
     provider = PROVIDERS["kie-kling-3-0-text2vid"]
     mode = provider.modes[0]
-    slots = [slot for slot in mode.slots if slot.row is not None]
+    slots = [slot for slot in mode.slots if slot.row is not None and slot.place == 0]
     files = {
         slot.name: [every_model.a_file(slot, n) for n in range(count)]
         for slot, count in zip(slots, counts, strict=False)

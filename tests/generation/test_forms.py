@@ -907,17 +907,24 @@ def test_a_video_made_from_files_is_filled_in_with_them(alice_client, alice, kie
     assert kept_ids(page, "last_image") == [str(last.pk)]
 
 
-def test_shots_and_elements_are_filled_in_again(alice_client, alice, kie):
+def test_shots_and_elements_are_filled_in_again(alice_client, alice, kie, tmp_path):
     kie.post(CREATE_TASK, json=ACCEPTED)
     kie.post(UPLOAD, json=example("upload_ok"))
-    bird = kept_input(alice, content=picture_bytes(320, 320))
+    birds = [str(kept_input(alice, content=picture_bytes(320, n)).pk) for n in (320, 330)]
+    film = make_clip(tmp_path / "kite.mp4", seconds=6, size=(480, 360)).read_bytes()
+    kite = str(kept_input(alice, "video", content=film).pk)
     rows = {
         "several_shots": "on",
         "shots-0-prompt": "It rains.",
         "shots-0-duration": "3",
         "elements-0-name": "rook",
         "elements-0-description": "a black bird",
-        "kept_elements_1": str(bird.pk),
+        "kept_elements_1": birds,
+        "elements-1-name": "kite",
+        "elements-1-description": "a red one",
+        "elements-1-start_time": "500",
+        "elements-1-end_time": "5500",
+        "kept_elements_2_clip": kite,
     }
     assert send(alice_client, "kie-kling-3-0-text2vid", **rows).status_code == 302
     video = Video.objects.get()
@@ -925,9 +932,32 @@ def test_shots_and_elements_are_filled_in_again(alice_client, alice, kie):
     page = alice_client.get(f"/generate/?from={video.pk}").content.decode()
 
     assert video.parameters["shots"] == [{"prompt": "It rains.", "duration": 3}]
+    assert video.parameters["elements"] == [
+        {"name": "rook", "description": "a black bird"},
+        {"name": "kite", "description": "a red one", "start_time": 500, "end_time": 5500},
+    ]
     assert "It rains." in page
     assert "a black bird" in page
-    assert kept_ids(page, "elements_1") == [str(bird.pk)]
+    assert kept_ids(page, "elements_1") == birds
+    assert kept_ids(page, "elements_2_clip") == [kite]
+    assert 'value="5500"' in page
+    # What is folded away is open where something stands in it.
+    assert page.count('<details class="row-more" open>') == 1
+
+
+def test_what_is_wrong_in_a_folded_part_of_a_row_is_shown(alice_client, alice):
+    rows = {
+        "elements-0-name": "rook",
+        "elements-0-description": "a black bird",
+        "elements-0-end_time": "soon",
+    }
+
+    page = send(alice_client, "kie-kling-3-0-text2vid", **rows).content.decode()
+
+    assert "Clip to (ms) has to be a whole number." in page
+    assert '<details class="more" id="more-settings" open>' in page
+    assert '<details class="row-more" open>' in page
+    assert 'value="soon"' in page
 
 
 def test_a_file_that_is_gone_is_left_out_when_a_video_is_made_again(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, Literal, cast
 
 from django import forms
@@ -109,6 +110,7 @@ def described(provider: Provider, prices: PriceList) -> str:
 class Cell:
     """One input of a row."""
 
+    part: str
     name: str
     id: str
     label: str
@@ -130,16 +132,15 @@ def is_rows(field: forms.BoundField) -> bool:
 class Row:
     """One row of a setting: its inputs, and its places for files."""
 
-    cells: list[Cell]
-    places: list[SlotOnForm]
-    # What is folded away, as "Clip, voice".
-    more: "Row | None" = None
-    summary: str = ""
+    parts: list[Cell | SlotOnForm]
+    # What is folded away, and in a word what that is: "Clip, voice".
+    more: list[Cell | SlotOnForm]
+    summary: str
 
     @property
-    def is_filled(self) -> bool:
-        """Does something stand in it?"""
-        return any(str(cell.value) for cell in self.cells) or any(p.files for p in self.places)
+    def has_more(self) -> bool:
+        """Does something stand in what is folded away?"""
+        return any(part.files if isinstance(part, SlotOnForm) else part.value for part in self.more)
 
 
 @register.filter
@@ -165,13 +166,17 @@ def rows(field: forms.BoundField) -> list[Row]:
 
 
 def _row(setting: Setting, cells: list[Cell], places: list[SlotOnForm]) -> Row:
-    more = Row([c for c in cells if c.is_more], [p for p in places if p.slot.is_more])
-    names = [place.slot.label_in_row.lower() for place in more.places]
+    """In the order in which the schema has them."""
+    order = list(setting.schema["items"]["properties"])
+    known: list[tuple[int, bool, Cell | SlotOnForm]]
+    known = [(order.index(each.part), each.is_more, each) for each in cells]
+    known += [(order.index(each.slot.part), each.slot.is_more, each) for each in places]
+    known.sort(key=itemgetter(0))
+    folded = [place.slot.label_in_row for place in places if place.slot.is_more]
     return Row(
-        [c for c in cells if not c.is_more],
-        [p for p in places if not p.slot.is_more],
-        more if more.cells or more.places else None,
-        ", ".join(names).capitalize(),
+        parts=[part for _, is_more, part in known if not is_more],
+        more=[part for _, is_more, part in known if is_more],
+        summary=", ".join(folded).capitalize(),
     )
 
 
@@ -180,6 +185,7 @@ def _cell(
 ) -> Cell:
     own = f"{name}-{number}-{column.name}"
     return Cell(
+        part=column.field,
         name=own,
         id=f"id_{own}",
         label=f"{column.label}, {number + 1}",

@@ -9,9 +9,11 @@ x-when       the field counts only while that switch (our name) is on
 x-hidden     the field is never asked for; its default, if any, is sent
 x-same-as    sent with the value of that other field
 x-source     the field takes the id of the earlier task that this one goes on from
-x-media      the field takes addresses of files of this kind: "image", "video" or "audio"
-x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s   limits of such a file: media types, its
-             size, each side in pixels, width/height from and to, seconds from and to
+x-media      the field takes addresses of files of this kind: "image", "video", "audio" or
+             "document"
+x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s, x-max-pages   limits of such a file: media
+             types, its size, each side in pixels, width/height from and to, seconds from and to,
+             pages or slides of a document
 x-step       how far one step of a number's slider goes
 x-after      where an earlier video goes on, the usual value is its length and so many seconds
 """
@@ -203,7 +205,7 @@ class Slot(Asked):
 
     @property
     def kind(self) -> str:
-        """ "image", "video" or "audio"."""
+        """ "image", "video", "audio" or "document"."""
         kind: str = self.schema["x-media"]
         return kind
 
@@ -242,6 +244,11 @@ class Slot(Asked):
     def seconds(self) -> tuple[float, float] | None:
         """How long a clip or sound may be, from and to."""
         return _pair(self.schema.get("x-duration-s"))
+
+    @property
+    def most_pages(self) -> int | None:
+        """How many pages or slides a document may have; None where KIE.AI does not say."""
+        return self.schema.get("x-max-pages")
 
     @property
     def first_position(self) -> int:

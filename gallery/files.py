@@ -18,7 +18,7 @@ from django.utils.http import content_disposition_header, http_date
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from gallery.models import InputFile, Video, VideoResult
+from gallery.models import InputFile, MediaKind, Video, VideoResult
 from videostudio.http import StudioRequest
 
 CHUNK_BYTES = 256 * 1024
@@ -55,7 +55,10 @@ def poster(request: StudioRequest, pk: uuid.UUID, position: int = 1) -> HttpResp
 def input_file(request: StudioRequest, pk: uuid.UUID) -> HttpResponseBase:
     """A file of the person's own library."""
     row = get_object_or_404(InputFile.objects.for_user(request.user), pk=pk)
-    return _send(request, row.file, row=row)
+    # What a browser would open and run itself is handed over to be kept.
+    is_active = row.kind == MediaKind.DOCUMENT
+    name = f"{row.name.rpartition('.')[0] or row.name or 'document'}.{_ending(row.file)}"
+    return _send(request, row.file, row=row, save_as=name if is_active else "")
 
 
 @require_safe
@@ -108,6 +111,11 @@ MEDIA_TYPES = {
     "aac": "audio/aac",
     "ogg": "audio/ogg",
     "flac": "audio/flac",
+    "pdf": "application/pdf",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "txt": "text/plain; charset=utf-8",
 }
 
 

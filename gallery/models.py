@@ -859,6 +859,7 @@ class MediaKind(models.TextChoices):
     IMAGE = "image"
     VIDEO = "video"
     AUDIO = "audio"
+    DOCUMENT = "document"
 
 
 class InputFileQuerySet(models.QuerySet["InputFile"]):
@@ -876,21 +877,23 @@ class InputFileQuerySet(models.QuerySet["InputFile"]):
 
 
 class InputFile(models.Model):
-    """A picture, clip or sound of somebody's library: our own copy, checked and stripped."""
+    """A picture, clip, sound or document of somebody's library: our own copy, checked, stripped."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="input_files")
-    kind = models.CharField(max_length=5, choices=MediaKind)
+    kind = models.CharField(max_length=8, choices=MediaKind)
     # What its owner called it. A label: never a path.
     name = models.CharField(max_length=120, blank=True, default="")
     file = models.FileField(max_length=200)
-    # A small WebP of it; sounds have none.
+    # A small WebP of it; sounds and documents have none.
     preview = models.FileField(max_length=200, blank=True, default="")
     media_type = models.CharField(max_length=60)
     size = models.PositiveBigIntegerField("size in bytes")
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)
+    # Of a PDF or a presentation.
+    pages = models.PositiveIntegerField(null=True, blank=True)
     # SHA-256 of kind and content as handed in: the same file twice is one entry.
     digest = models.CharField(max_length=64)
     used_at = models.DateTimeField(default=now)
@@ -901,7 +904,10 @@ class InputFile(models.Model):
         db_table = "input_files"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "digest"], name="input_file_once"),
-            models.CheckConstraint(name="input_file_kind_known", condition=Q(kind__in=MediaKind)),
+            # Its values, not the class: so a migration says which ones they were then.
+            models.CheckConstraint(
+                name="input_file_kind_known", condition=Q(kind__in=MediaKind.values)
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["user", "-used_at", "-id"], name="input_file_newest")
@@ -922,12 +928,14 @@ class VideoInput(models.Model):
     source = models.ForeignKey(
         InputFile, on_delete=models.SET_NULL, null=True, blank=True, related_name="uses"
     )
-    kind = models.CharField(max_length=5, choices=MediaKind, default=MediaKind.IMAGE)
+    kind = models.CharField(max_length=8, choices=MediaKind, default=MediaKind.IMAGE)
     file = models.FileField(max_length=200)
     media_type = models.CharField(max_length=60)
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)
+    # Of a PDF or a presentation.
+    pages = models.PositiveIntegerField(null=True, blank=True)
     # SHA-256 of kind and content as handed in.
     digest = models.CharField(max_length=64)
 

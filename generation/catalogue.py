@@ -216,6 +216,12 @@ class Mode:
         """The settings that count only while a switch is on, where these values have it off."""
         return {s.name for s in self.settings if s.when and not values.get(s.when)}
 
+    @cached_property
+    def kept_apart(self) -> set[str]:
+        """KIE.AI's fields that must not all be there together with certain others."""
+        rules = (self.input, *self.input.get("allOf", ()))
+        return {field for rule in rules for field in rule.get("not", {}).get("required", ())}
+
     def error_in(self, fields: Mapping[str, Any]) -> Violation | None:
         """What is wrong with this input, by the schema; None when KIE.AI would take it."""
         return _violation(self._validate, fields)

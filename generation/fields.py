@@ -13,7 +13,13 @@ from django.utils.datastructures import MultiValueDict
 from generation.schema import Setting, Slot
 
 MOST_RADIOS = 5
-MEDIA_NAMES = {"image": "image/jpeg,image/png,image/webp", "video": "video/*", "audio": "audio/*"}
+# What a dialog for choosing files shows; what is taken is decided by a file's content.
+MEDIA_NAMES = {
+    "image": "image/jpeg,image/png,image/webp",
+    "video": "video/*",
+    "audio": "audio/*",
+    "document": ".pdf,.docx,.pptx,.xlsx,.txt,.md",
+}
 
 
 class ManyFilesInput(forms.ClearableFileInput):

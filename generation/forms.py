@@ -317,7 +317,7 @@ class GenerateForm(forms.Form):
     @cached_property
     def conflict(self) -> str:
         """What is wrong among the settings as they stand, or not together; "" when all is well."""
-        return self._wrong or conflict_in(self._values, mode=self.mode)
+        return self._wrong or conflict_in(self._values, mode=self.mode, filled=self.kept.keys())
 
     @property
     def _fields(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures, clips and sounds that people hand in: checked by their content, stripped, kept.
+"""Pictures, clips, sounds and documents handed in: checked by their content, stripped, kept.
 
 A file is what its bytes say, whatever its name; what is kept is made anew from what it shows:
 no position, no camera, nothing hidden behind it.
@@ -12,7 +12,7 @@ import logging
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -36,6 +36,7 @@ from generation.clip import (
     frame_at,
     inspect_recording,
 )
+from generation.documents import DOCUMENTS, NotReadable, copy_document, inspect_document
 from generation.schema import MEGABYTE, Slot
 from generation.storage import STORAGE_ERRORS
 from videostudio.models import User
@@ -56,7 +57,12 @@ PREVIEW_PIXELS = 320
 QUALITIES = (95, 85, 75)
 CHUNK_BYTES = MEGABYTE
 
-WORDS = {MediaKind.IMAGE: "picture", MediaKind.VIDEO: "clip", MediaKind.AUDIO: "recording"}
+WORDS = {
+    MediaKind.IMAGE: "picture",
+    MediaKind.VIDEO: "clip",
+    MediaKind.AUDIO: "recording",
+    MediaKind.DOCUMENT: "document",
+}
 NOT_STORED = "The studio could not store the {thing}. Please try again in a while."
 GONE = "The {thing} is no longer here. Please choose it again."
 
@@ -76,6 +82,7 @@ class Stripped:
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
+    pages: int | None = None
 
 
 def most_bytes(kind: str) -> int:
@@ -84,6 +91,7 @@ def most_bytes(kind: str) -> int:
         MediaKind.IMAGE: settings.INPUT_IMAGE_MAX_BYTES,
         MediaKind.VIDEO: settings.INPUT_VIDEO_MAX_BYTES,
         MediaKind.AUDIO: settings.INPUT_AUDIO_MAX_BYTES,
+        MediaKind.DOCUMENT: settings.INPUT_DOCUMENT_MAX_BYTES,
     }
     most: int = limits[MediaKind(kind)]
     return most
@@ -107,11 +115,13 @@ def keep_input(
             return known
         known.delete()
     with TemporaryDirectory(prefix="studio-input-") as folder:
-        stripped = (
-            _strip_picture(upload, most=most)
-            if slot.kind == MediaKind.IMAGE
-            else _strip_recording(upload, kind=slot.kind, folder=Path(folder))
-        )
+        match slot.kind:
+            case MediaKind.IMAGE:
+                stripped = _strip_picture(upload, most=most)
+            case MediaKind.DOCUMENT:
+                stripped = _strip_document(upload, slot=slot, folder=Path(folder))
+            case _:
+                stripped = _strip_recording(upload, kind=slot.kind, folder=Path(folder))
         with stripped.content:
             return _store(stripped, slot=slot, user=user, name=name, digest=digest)
 
@@ -136,6 +146,7 @@ def refuse_what_does_not_fit(slot: Slot, file: InputFile | VideoInput) -> None:
         raise InputRefused(f"The service takes {taken} here; this is {_spoken(file.media_type)}.")
     _refuse_sides(slot, file, thing)
     _refuse_length(slot, file, thing)
+    _refuse_pages(slot, file.pages, thing)
 
 
 def _refuse_size(size: int, most: int, thing: str) -> None:
@@ -176,6 +187,14 @@ def spoken_length(low: float, high: float) -> str:
     return f"{low:g} to {high:g} s" if low else f"at most {high:g} s"
 
 
+def _refuse_pages(slot: Slot, pages: int | None, thing: str) -> None:
+    if slot.most_pages and pages and pages > slot.most_pages:
+        raise InputRefused(
+            f"This {thing} has {pages} pages; the service takes {slot.most_pages}. "
+            "Please choose a shorter one."
+        )
+
+
 def inputs_of(user: User, ids: list[str]) -> list[InputFile]:
     """These files of this person's library, in that order.
 
@@ -210,6 +229,7 @@ def input_again(given: VideoInput) -> InputFile | None:
         "width": given.width,
         "height": given.height,
         "seconds": given.seconds,
+        "pages": given.pages,
     }
     entry, _ = InputFile.objects.get_or_create(user=user, digest=given.digest, defaults=facts)
     return entry
@@ -378,10 +398,7 @@ NO_SOUND = "This file is no recording that can be read. MP3, WAV, M4A, AAC, OGG 
 
 def _strip_recording(upload: IO[bytes], *, kind: str, folder: Path) -> Stripped:
     """A clip's or sound's streams in a new container, without what was written beside them."""
-    source, target = folder / "source", folder / "target"
-    with source.open("wb") as file:
-        for chunk in _chunks(upload):
-            file.write(chunk)
+    source, target = _written(upload, folder), folder / "target"
     try:
         found = inspect_recording(source, with_video=kind == MediaKind.VIDEO)
         seconds = copy_streams(source, target, found)
@@ -399,6 +416,33 @@ def _strip_recording(upload: IO[bytes], *, kind: str, folder: Path) -> Stripped:
     )
 
 
+def _strip_document(upload: IO[bytes], *, slot: Slot, folder: Path) -> Stripped:
+    """A document's content alone, without who wrote it, when and with what."""
+    source, target = _written(upload, folder), folder / "target"
+    try:
+        found = inspect_document(source)
+        # Before it is made anew: a book would take minutes.
+        _refuse_pages(slot, found.pages, WORDS[MediaKind.DOCUMENT])
+        copy_document(source, target, found)
+    except NotReadable as refused:
+        logger.info("input_not_readable: %s", refused)
+        raise InputRefused(str(refused)) from None
+    return Stripped(
+        media_type=found.media_type,
+        ending=found.ending,
+        content=File(target.open("rb")),
+        pages=found.pages,
+    )
+
+
+def _written(upload: IO[bytes], folder: Path) -> Path:
+    path = folder / "source"
+    with path.open("wb") as file:
+        for chunk in _chunks(upload):
+            file.write(chunk)
+    return path
+
+
 # The names under which KIE.AI lists what is one and the same.
 SAME_AS = {
     "audio/mp3": "audio/mpeg",
@@ -413,6 +457,7 @@ SPOKEN = {
     "audio/mpeg": "MP3",
     "audio/mp4": "M4A",
     "audio/x-ms-wma": "WMA",
+    **{media_type: words for media_type, (_, words) in DOCUMENTS.items()},
 }
 
 
@@ -423,8 +468,10 @@ def taken_by(slot: Slot) -> list[str]:
     """
     if slot.kind == MediaKind.IMAGE:
         return ["JPEG", "PNG", "WebP"]
-    readable = CONTAINERS if slot.kind == MediaKind.VIDEO else SOUNDS
-    types = dict.fromkeys(media_type for media_type, _, _ in readable.values())
+    types: Iterable[str] = DOCUMENTS
+    if slot.kind != MediaKind.DOCUMENT:
+        readable = CONTAINERS if slot.kind == MediaKind.VIDEO else SOUNDS
+        types = dict.fromkeys(media_type for media_type, _, _ in readable.values())
     return [_spoken(each) for each in types if not slot.media_types or _is_taken(each, slot)]
 
 
@@ -454,6 +501,7 @@ def _store(stripped: Stripped, *, slot: Slot, user: User, name: str, digest: str
         width=stripped.width,
         height=stripped.height,
         seconds=stripped.seconds,
+        pages=stripped.pages,
         digest=digest,
         file=f"{path}.{stripped.ending}",
         preview=f"{path}-preview.webp" if stripped.preview else "",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -187,6 +187,7 @@ class GenerationRequest:
                 "width": file.width,
                 "height": file.height,
                 "seconds": file.seconds,
+                "pages": file.pages,
                 "digest": file.digest,
             }
             for slot in self.mode.slots
@@ -313,6 +314,7 @@ SLOT_WORDS = {
     "reference_videos": "clips for reference",
     "audio": "recording",
     "reference_audios": "sounds for reference",
+    "document": "document",
 }
 
 
@@ -335,15 +337,19 @@ def _objection_to(prompt: str, *, provider: Provider, mode: Mode) -> str:
     return ""
 
 
-def conflict_in(values: Mapping[str, Any], *, mode: Mode) -> str:
-    """What does not go together among these settings, before anything else is known; "" if all."""
+def conflict_in(values: Mapping[str, Any], *, mode: Mode, filled: Collection[str] = ()) -> str:
+    """What does not go together among these settings, before anything else is known; "" if all.
+
+    `filled`: the slots in which files stand.
+    """
     rows = {s.field: len(values.get(s.name) or ()) for s in mode.settings if s.row_slots}
     every = {
         slot.name: [PLACEHOLDER_URL]
         for slot in mode.slots
         if slot.row is None or slot.row < rows[slot.field]
+        if slot.name in filled or slot.field not in mode.kept_apart
     }
-    # With all files there, what is left to object to is about the settings.
+    # With all files there that may be, what is left to object to is about the settings.
     fields = mode.input_for(prompt="prompt", values=values, urls=every, source_task="task")
     error = mode.conflict_in(fields)
     if error is None:
@@ -366,15 +372,21 @@ def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> 
     for slot in mode.slots:
         if slot.field == error.field and slot.row is None:
             return {slot.name: _sentence(slot.label, error)}
-    if error.rule == "anyOf" and (labels := _labels_named_in(error, mode=mode)):
+    labels = _labels_named_in(error, mode=mode)
+    if error.rule == "anyOf" and labels:
         return {"": f"Choose something for {' or '.join(labels)}."}
+    if error.rule == "not" and labels:
+        return {"": f"{' and '.join(labels)} do not go together. Please leave one of them out."}
     if error.field:
         return {error.field: _sentence(error.field, error)}
     return {"": "These settings do not go together. Please change one of them."}
 
 
 def _labels_named_in(error: Violation, *, mode: Mode) -> list[str]:
-    named = {field for entry in error.limit for field in entry.get("required", ())}
+    if error.rule not in {"anyOf", "not"}:
+        return []
+    entries = error.limit if isinstance(error.limit, list) else [error.limit]
+    named = {field for entry in entries for field in entry.get("required", ())}
     labels = {s.field: s.label for s in mode.slots} | {s.field: s.label for s in mode.settings}
     return [f"“{label}”" for field, label in labels.items() if field in named]
 

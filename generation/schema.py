@@ -10,12 +10,14 @@ x-hidden     the field is never asked for; its default, if any, is sent
 x-same-as    sent with the value of that other field
 x-source     the field takes the id of the earlier task that this one goes on from
 x-which      the field tells which result of that task, from 0 on; asked where there are several
-x-media      the field takes addresses of files of this kind: "image", "video" or "audio"
+x-media      the field takes addresses of files of this kind: "image", "video", "audio" or
+             "document"
 x-or         takes, instead of those files, one of this kind: its own x-media, x-name, x-label …
 x-least      fewer files than this are no use, where there are any
 x-span       of a row: which parts say from where to where of its clip, and how far that may be
-x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s   limits of such a file: media types, its
-             size, each side in pixels, width/height from and to, seconds from and to
+x-accept, x-max-mb, x-min-px, x-aspect, x-duration-s, x-max-pages   limits of such a file: media
+             types, its size, each side in pixels, width/height from and to, seconds from and to,
+             pages or slides of a document
 x-step       how far one step of a number's slider goes
 x-after      where an earlier video goes on, the usual value is its length and so many seconds
 """
@@ -242,7 +244,7 @@ class Slot(Asked):
 
     @property
     def kind(self) -> str:
-        """ "image", "video" or "audio"."""
+        """ "image", "video", "audio" or "document"."""
         kind: str = self.schema["x-media"]
         return kind
 
@@ -293,6 +295,11 @@ class Slot(Asked):
         """How long a clip or sound may be, from and to, which may be infinite."""
         low, high = self.schema.get("x-duration-s") or (None, None)
         return None if low is None else (low, inf if high is None else high)
+
+    @property
+    def most_pages(self) -> int | None:
+        """How many pages or slides a document may have; None where KIE.AI does not say."""
+        return self.schema.get("x-max-pages")
 
     @property
     def first_position(self) -> int:

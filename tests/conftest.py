@@ -18,6 +18,8 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.utils.timezone import now
 from PIL import Image
+from pypdf import PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from gallery.models import Stage, Status, Video, file_name
 from generation.catalogue import refusal_of, slot_named
@@ -214,6 +216,24 @@ def sound_bytes(seconds=4.0):
         file.setframerate(8000)
         file.writeframes(bytes(2 * int(8000 * seconds)))
     return content.getvalue()
+
+
+def pdf_bytes(pages=1, *, words="Kites fly in the wind."):
+    """A PDF with these words on each page."""
+    writer = PdfWriter()
+    font = DictionaryObject({NameObject("/Type"): NameObject("/Font")})
+    font[NameObject("/Subtype")] = NameObject("/Type1")
+    font[NameObject("/BaseFont")] = NameObject("/Helvetica")
+    for _ in range(pages):
+        page = writer.add_blank_page(width=200, height=100)
+        content = DecodedStreamObject()
+        content.set_data(f"BT /F1 12 Tf 10 50 Td ({words}) Tj ET".encode())
+        page[NameObject("/Contents")] = writer._add_object(content)
+        fonts = DictionaryObject({NameObject("/F1"): font})
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    made = io.BytesIO()
+    writer.write(made)
+    return made.getvalue()
 
 
 def kept_input(user, slot="image", content=None, *, name="kite.png", provider=None):

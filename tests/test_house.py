@@ -50,6 +50,8 @@ FLOORS = (
         "generation.public_web",
         "generation.failures",
         "generation.clip",
+        "generation.documents",
+        "generation.pdf",
         "generation.storage",
     ),
     (

@@ -417,6 +417,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 INPUT_IMAGE_MAX_BYTES = env.int("INPUT_IMAGE_MAX_BYTES", default=30 * 1024**2)
 INPUT_VIDEO_MAX_BYTES = env.int("INPUT_VIDEO_MAX_BYTES", default=500 * 1024**2)
 INPUT_AUDIO_MAX_BYTES = env.int("INPUT_AUDIO_MAX_BYTES", default=100 * 1024**2)
+INPUT_DOCUMENT_MAX_BYTES = env.int("INPUT_DOCUMENT_MAX_BYTES", default=50 * 1024**2)
 INPUT_IMAGE_MAX_PIXELS = 25_000_000
 
 # A finished video larger than this, or slower to fetch, is given up and tried again later.

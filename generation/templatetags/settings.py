@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from django import forms
 from django.template import Library
+from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
@@ -249,24 +250,38 @@ def cheapest_for(user: User) -> tuple[Provider, Price] | None:
     return cheapest_from_words(offered(user))
 
 
-A_FILE = {"image": ("a picture", "pictures"), "video": ("a clip", "clips")}
+A_FILE = {
+    "image": ("a picture", "pictures"),
+    "video": ("a clip", "clips"),
+    "audio": ("a recording", "recordings"),
+    "document": ("a document", "documents"),
+}
+ICONS = {"image": "image-plus", "video": "film", "audio": "audio-lines", "document": "file-text"}
 
 
 @register.filter
 def a_file(slot: Slot) -> str:
-    one, many = A_FILE.get(slot.kind, ("a recording", "recordings"))
+    one, many = A_FILE[slot.kind]
     return many if slot.most > 1 else one
 
 
 @register.filter
+def icon(kind: str) -> str:
+    """What stands for a file of this kind that has no preview, and for a place for one."""
+    return ICONS[kind]
+
+
+@register.filter
 def limits(slot: Slot) -> str:
-    """What a file may be: "MP4 or MOV, up to 50 MB, 2 to 15 s"."""
+    """What a file may be: "MP4 or MOV, up to 50 MB, 2 to 15 s"; of documents, how many pages."""
     *others, last = taken_by(slot)
     kinds = f"{', '.join(others)} or {last}" if others else last
     most = min(slot.most_bytes or most_bytes(slot.kind), most_bytes(slot.kind)) // MEGABYTE
     parts = [kinds, f"up to {most}\N{NO-BREAK SPACE}MB"]
     if slot.seconds:
         parts.append(spoken_length(*slot.seconds).replace("at most", "up to"))
+    if slot.most_pages:
+        parts.append(f"up to {slot.most_pages}\N{NO-BREAK SPACE}pages")
     if slot.most > 1:
         parts.append(f"at most\N{NO-BREAK SPACE}{slot.most}")
     return ", ".join(parts)
@@ -274,12 +289,14 @@ def limits(slot: Slot) -> str:
 
 @register.filter
 def facts(file: InputFile) -> str:
-    """ "1280 × 720 · 5.0 s · 3.1 MB" """
+    """ "1280 × 720 · 5.0 s · 3.1 MB"; "12 pages · 640 KB" """
     parts = []
     if file.width:
         parts.append(f"{file.width} × {file.height}")
     if file.seconds:
         parts.append(f"{file.seconds:.1f} s")
+    if file.pages:
+        parts.append(f"{file.pages} page{pluralize(file.pages)}")
     megabytes = file.size / MEGABYTE
     parts.append(f"{megabytes:.1f} MB" if megabytes >= 1 else f"{max(file.size // 1024, 1)} KB")
     return " · ".join(parts)

@@ -8,12 +8,20 @@ const tell = (text, level = "warning") =>
   document.dispatchEvent(new CustomEvent("toast", { detail: { text, level } }));
 
 // Where a file of a kind goes when the chosen service has no place for it: another service has.
-const USUAL_SLOT = { image: "image", video: "video", audio: "audio" };
-const KIND_WORDS = { image: "picture", video: "clip", audio: "recording" };
+const USUAL_SLOT = { image: "image", video: "video", audio: "audio", document: "document" };
+const KIND_WORDS = { image: "picture", video: "clip", audio: "recording", document: "document" };
+// Old and foreign ones too: the studio says what to do with them.
+const IS_DOCUMENT = /^text\/|^application\/(pdf|rtf|msword|vnd\.(ms-|oasis\.|openxmlformats-))/;
+// Browsers know no type for some of them.
+const IS_CALLED_DOCUMENT = /\.(pdf|docx?|pptx?|xlsx?|txt|md|markdown)$/i;
 
 /* --- Handing in ----------------------------------------------------------------------------- */
 
-const kindOf = (file) => file.type.split("/")[0];
+function kindOf({ name, type }) {
+  const isDocument = type ? IS_DOCUMENT.test(type) : IS_CALLED_DOCUMENT.test(name);
+  return isDocument ? "document" : type.split("/")[0];
+}
+
 const roomOf = (slot) => Number(slot.dataset.most) - findAll(".tile", slot).length;
 // By what the place is: its file input is not there while it is full.
 const takesMany = (place) => Number(place.dataset.most) > 1;
@@ -28,7 +36,7 @@ function take(files) {
   for (const file of files) {
     const kind = kindOf(file);
     if (!USUAL_SLOT[kind]) {
-      tell("Pictures, clips and recordings are taken. This file is none of them.");
+      tell("Pictures, clips, recordings and documents are taken. This file is none of them.");
       continue;
     }
     const slots = findAll(`#inputs .slot[data-kind="${kind}"]:not(.is-unwanted)`);

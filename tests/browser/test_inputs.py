@@ -9,7 +9,14 @@ from playwright.sync_api import expect
 
 from gallery.models import InputFile, Status, Video
 from tests.browser.conftest import card, sign_in
-from tests.conftest import kept_input, make_clip, picture_bytes, running_sandbox, sound_bytes
+from tests.conftest import (
+    kept_input,
+    make_clip,
+    pdf_bytes,
+    picture_bytes,
+    running_sandbox,
+    sound_bytes,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +46,11 @@ def sound(name="wind.wav"):
 
 def clip(path):
     return {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": path.read_bytes()}
+
+
+def document(name="kites.pdf", kind="application/pdf", content=None):
+    content = pdf_bytes(2) if content is None else content
+    return {"name": name, "mimeType": kind, "buffer": content}
 
 
 def open_form(page, studio, provider):
@@ -194,7 +206,56 @@ def test_wan_to_a_recording(page, studio, signed_in):
     expect_it_to_play(page, studio, video)
 
 
+def test_wan_of_a_document(page, studio, signed_in):
+    open_form(page, studio, "kie-wan-3-0-text2vid")
+    page.get_by_label("480P").check()
+
+    give(page, "drop", "h1", document())
+
+    expect(page.get_by_label("Service")).to_have_value("kie-wan-3-0-ref2vid")
+    expect(page.locator("#toasts")).to_contain_text("Switched to Wan 3.0, which takes this file.")
+    expect(tiles(page, "document")).to_contain_text("kites.pdf2 pages · 1 KB")
+    options = "[...document.querySelector('#id_provider').options]"
+    possible = page.evaluate(f"{options}.filter((o) => !o.disabled).map((o) => o.value)")
+    assert possible == ["kie-wan-3-0-ref2vid", "kie-wan-3-0-prime-ref2vid"]
+
+    video = start(page, "as a film in three scenes")
+
+    assert (video.generation_type, video.inputs.get().kind) == ("ref2vid", "document")
+    assert [url.rpartition(".")[2] for url in sent(studio)["reference_file_urls"]] == ["pdf"]
+    expect_it_to_play(page, studio, video)
+
+
 # --- Handing in -----------------------------------------------------------------------------
+
+
+def test_a_document_of_an_old_kind_says_what_to_do(page, studio, signed_in):
+    open_form(page, studio, "kie-wan-3-0-ref2vid")
+    old = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512)
+
+    give(page, "drop", "h1", document("kites.doc", "application/msword", old))
+
+    expect(slot(page, "document")).to_contain_text("Save it as PDF, please.")
+    expect(tiles(page, "document")).to_have_count(0)
+
+
+def test_a_document_is_known_where_the_browser_knows_no_type(page, studio, signed_in):
+    open_form(page, studio, "kie-wan-3-0-ref2vid")
+
+    give(page, "drop", "#slot-document .drop", document("kites.md", "", b"# Kites"))
+
+    expect(tiles(page, "document")).to_contain_text("kites.md")
+
+
+def test_an_earlier_document_is_chosen_from_the_library(page, studio, signed_in):
+    kept_input(signed_in, "document", pdf_bytes(2), name="kites.pdf")
+    open_form(page, studio, "kie-wan-3-0-ref2vid")
+
+    page.get_by_role("button", name="Earlier files for Document").click()
+    with page.expect_response(lambda answer: "follow=1" in answer.url and answer.ok):
+        page.locator("#library .shelf-entry").click()
+
+    expect(tiles(page, "document")).to_contain_text("kites.pdf")
 
 
 def test_a_picture_pasted_anywhere_chooses_a_service_that_takes_it(page, studio, signed_in):
@@ -318,13 +379,14 @@ def test_a_file_that_cannot_be_used_says_why_and_leaves_the_others(page, studio,
     expect(tiles(page, "reference_images")).to_have_count(1)
 
 
-def test_a_text_is_no_file_to_start_from(page, studio, signed_in):
+def test_an_archive_is_no_file_to_start_from(page, studio, signed_in):
     open_form(page, studio, "kie-veo3-fast")
-    text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"}
+    archive = {"name": "kites.zip", "mimeType": "application/zip", "buffer": None}
 
-    page.evaluate(GIVE, ["body", "drop", [text | {"base64": "d29yZHM=", "buffer": None}]])
+    page.evaluate(GIVE, ["body", "drop", [archive | {"base64": "d29yZHM="}]])
 
-    expect(page.locator("#toasts")).to_contain_text("Pictures, clips and recordings are taken.")
+    words = "Pictures, clips, recordings and documents are taken."
+    expect(page.locator("#toasts")).to_contain_text(words)
 
 
 def test_a_file_is_removed_and_the_settings_follow(page, studio, signed_in):

@@ -101,15 +101,17 @@ def usual_files(mode):
 
 def a_file(slot, number=1):
     low, high = slot.seconds or (0, 10)
+    is_shown = slot.kind in {"image", "video"}
     media_types = {"image": "image/jpeg", "video": "video/mp4", "audio": "audio/mpeg"}
     return InputFile(
         kind=slot.kind,
         file=f"inputs/1/{slot.name}-{number}",
-        media_type=media_types[slot.kind],
+        media_type=media_types.get(slot.kind, "application/pdf"),
         size=1000,
-        width=None if slot.kind == "audio" else 1280,
-        height=None if slot.kind == "audio" else 720,
-        seconds=None if slot.kind == "image" else min(max(low, 5), high),
+        width=1280 if is_shown else None,
+        height=720 if is_shown else None,
+        seconds=min(max(low, 5), high) if slot.kind in {"video", "audio"} else None,
+        pages=slot.most_pages,
         digest=f"{slot.name}-{number}",
     )
 

@@ -10,7 +10,14 @@ from generation.kie.client import KieClient
 from generation.polling import poll_due_videos
 from generation.request import GenerationRequest
 from generation.submission import send_queued_videos, submit_video
-from tests.conftest import kept_input, make_clip, picture_bytes, running_sandbox, sound_bytes
+from tests.conftest import (
+    kept_input,
+    make_clip,
+    pdf_bytes,
+    picture_bytes,
+    running_sandbox,
+    sound_bytes,
+)
 from tests.generation.every_model import (
     MODES,
     ROWS,
@@ -45,10 +52,11 @@ def make(alice, clip_path):
         "image": picture_bytes(1280, 720, kind="JPEG"),
         "video": clip_path.read_bytes(),
         "audio": sound_bytes(),
+        "document": pdf_bytes(),
     }
 
-    def make(provider, mode, *, parent=None):
-        needed = needed_slots(mode)
+    def make(provider, mode, *, parent=None, only=()):
+        needed = only or needed_slots(mode)
         slots = [slot for slot in mode.slots if slot.name in needed]
         request = GenerationRequest.checked(
             provider=provider,
@@ -102,6 +110,27 @@ def test_each_model_ends_in_a_file_that_plays(sandbox, make, provider, mode):
     fields = {n: value for n, value in sent.items() if n not in {"model", "callBackUrl"}}
     assert objection_of_kie(mode, fields) is None
     assert task.source_id == (earlier.task_id if earlier else "")
+
+
+PLACES = [
+    pytest.param(provider, mode, slot.name, id=f"{provider.key}-{slot.name}")
+    for provider, mode in MODES
+    for slot in mode.slots
+    if slot.kind == "document"
+]
+
+
+@pytest.mark.parametrize(("provider", "mode", "place"), PLACES)
+def test_each_model_that_takes_a_document_makes_a_video_of_it(sandbox, make, provider, mode, place):
+    video = make(provider, mode, only={place})
+    finish(sandbox)
+
+    video.refresh_from_db()
+    [slot] = [slot for slot in mode.slots if slot.name == place]
+    [url] = sandbox.tasks()[-1].body["input"][slot.field]
+    assert (video.status, video.inputs.get().pages) == (Status.COMPLETED, 1)
+    assert url.endswith(".pdf")
+    assert video.cost_estimated
 
 
 EARLIER = {

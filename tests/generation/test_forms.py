@@ -22,6 +22,7 @@ from tests.conftest import (
     example,
     kept_input,
     make_clip,
+    pdf_bytes,
     picture_bytes,
     sound_bytes,
 )
@@ -439,6 +440,59 @@ def test_places_that_exclude_each_other_are_said(alice_client, alice, kie):
     )
 
 
+WAN = "kie-wan-3-0-ref2vid"
+APART = "“Document” and “Web page” do not go together. Please leave one of them out."
+
+
+def of_wan(**facts):
+    return {"provider": WAN, "settings_of": WAN} | facts
+
+
+def test_a_document_chooses_a_service_that_takes_one(alice_client, alice):
+    entry = kept_input(alice, "document", pdf_bytes())
+
+    part = settings_part(
+        alice_client,
+        provider="kie-wan-3-0-text2vid",
+        settings_of="kie-wan-3-0-text2vid",
+        kept_document=str(entry.pk),
+        follow="1",
+    )
+
+    assert service_of(part) == WAN
+    assert 'data-purpose="ref2vid"' in part
+    assert kept_ids(part, "document") == [str(entry.pk)]
+
+
+def test_a_document_is_sent_as_what_it_is(alice_client, kie):
+    kie.post(CREATE_TASK, json=ACCEPTED)
+    kie.post(UPLOAD, json=example("upload_ok"))
+
+    send(alice_client, WAN, prompt="", document=SimpleUploadedFile("kites.docx", pdf_bytes(2)))
+
+    given = Video.objects.get().inputs.get()
+    assert (given.field, given.kind, given.pages) == ("reference_file_urls", "document", 2)
+    assert b"Content-Type: application/pdf" in kie.calls[0].request.body
+
+
+def test_a_document_and_a_web_page_are_refused_together(alice_client, kie):
+    document = SimpleUploadedFile("kites.pdf", pdf_bytes())
+
+    answer = send(alice_client, WAN, document=document, reference_link_urls="https://kites.example")
+
+    assert answer.status_code == 422
+    assert APART in unescape(answer.content.decode())
+    assert not kie.calls
+
+
+def test_what_does_not_go_together_is_said_once_both_are_there(alice_client, alice):
+    entry = kept_input(alice, "document", pdf_bytes())
+    page = {"reference_link_urls": "https://kites.example"}
+
+    assert APART in settings_part(alice_client, **of_wan(kept_document=str(entry.pk), **page))
+    assert "do not go together" not in settings_part(alice_client, **of_wan(**page))
+
+
 # --- Kinds ----------------------------------------------------------------------------------
 
 
@@ -772,6 +826,11 @@ def test_a_program_that_says_no_to_a_switch_is_believed(alice_client, kie, said,
         ("kie-minimax-h3-ref2vid", "MP3 or WAV, up to"),
         ("kie-gemini-omni-vid2vid", "MP4, MOV, MKV or WebM, up to"),
         ("kie-hailuo-img2vid", "JPEG, PNG or WebP, up to"),
+        (
+            "kie-wan-3-0-ref2vid",
+            "PDF, DOCX, PPTX, XLSX or text, up to 50\N{NO-BREAK SPACE}MB, "
+            "up to 50\N{NO-BREAK SPACE}pages",
+        ),
     ],
 )
 def test_a_place_for_files_names_what_the_service_takes(alice_client, service, words):
@@ -808,6 +867,15 @@ def test_the_price_follows_what_is_chosen(alice_client, query, words):
     part = settings_part(alice_client, settings_of=query["provider"], **query)
 
     assert words in part
+
+
+def test_a_document_has_a_price(alice_client, alice):
+    part = settings_part(
+        alice_client, **of_wan(kept_document=str(kept_input(alice, "document", pdf_bytes()).pk))
+    )
+
+    # Five seconds of 1080p.
+    assert "160 credits" in part
 
 
 def test_the_price_follows_the_recording(alice_client, alice):

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from gallery.models import InputFile
-from tests.conftest import kept_input, make_clip, picture_bytes, sound_bytes
+from tests.conftest import kept_input, make_clip, pdf_bytes, picture_bytes, sound_bytes
 
 HAND_IN, LIBRARY = "/generate/inputs/", "/generate/library/"
+WAN = "kie-wan-3-0-ref2vid"
 
 
 def a_file(content=None, name="kite.png"):
@@ -42,6 +43,14 @@ def test_a_file_is_kept_as_soon_as_it_is_chosen_and_told_as_a_tile(alice_client,
     assert "64 × 48" in answer.content.decode()
 
 
+def test_a_document_is_a_tile_with_its_pages_and_an_icon(alice_client):
+    page = hand_in(alice_client, a_file(pdf_bytes(2), "kites.pdf"), slot="document", provider=WAN)
+
+    assert "kites.pdf" in page.content.decode()
+    assert "2 pages · 1 KB" in page.content.decode()
+    assert "icons.svg#file-text" in page.content.decode()
+
+
 def test_several_files_are_several_tiles(alice_client):
     files = [a_file(picture_bytes(n, n)) for n in (10, 20, 30)]
 
@@ -56,6 +65,8 @@ def test_several_files_are_several_tiles(alice_client):
         ("image", "kie-veo3-fast", b"no picture", "This file is no JPEG, PNG or WebP picture."),
         ("video", "kie-topaz-upscale", b"no clip", "This file is no clip that can be read."),
         ("audio", "kie-infinitalk-lipsync", b"no", "This file is no recording that can be read."),
+        ("document", WAN, b"\x00no", "This file is no document that can be read."),
+        ("document", WAN, pdf_bytes(51), "This document has 51 pages; the service takes 50."),
         (
             "reference_images",
             "kie-seedance-2-0-ref2vid",
@@ -130,6 +141,16 @@ def test_the_library_has_one_kind_at_a_time(alice_client, alice):
     assert "wind.wav" in library(alice_client, "audio", "kie-infinitalk-lipsync")
 
 
+def test_the_library_has_documents(alice_client, alice):
+    kept_input(alice, "document", pdf_bytes(), name="kites.pdf")
+
+    page = library(alice_client, "document", WAN)
+
+    assert "kites.pdf" in page
+    assert "1 page ·" in page
+    assert "icons.svg#file-text" in page
+
+
 def test_the_library_is_ones_own(client, alice, bob):
     entry = kept_input(alice)
     client.force_login(bob)
@@ -200,6 +221,32 @@ def test_a_file_and_its_preview_are_their_owners_only(client, alice_client, alic
     assert client.get(url).status_code == 404
     client.logout()
     assert client.get(url).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "save_as", "media_type"),
+    [
+        (pdf_bytes(), "kites.html", "kites.pdf", "application/pdf"),
+        (b"<b onclick=alert(1)>words</b>", "", "document.txt", "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_document_is_handed_over_and_never_opened_here(
+    alice_client, alice, content, name, save_as, media_type
+):
+    entry = kept_input(alice, "document", content, name=name)
+
+    answer = alice_client.get(reverse("gallery:input_file", args=[entry.pk]))
+
+    assert b"".join(answer.streaming_content)
+    assert answer["Content-Disposition"] == f'attachment; filename="{save_as}"'
+    assert answer["Content-Type"] == media_type
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_document_has_no_preview(alice_client, alice):
+    entry = kept_input(alice, "document", pdf_bytes())
+
+    assert alice_client.get(reverse("gallery:input_preview", args=[entry.pk])).status_code == 404
 
 
 def test_a_sound_has_no_preview(alice_client, alice):

@@ -7,6 +7,7 @@ import time
 import zlib
 from datetime import timedelta
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import av
 import pytest
@@ -14,9 +15,20 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils.timezone import now
 from PIL import Image, PngImagePlugin
+from pypdf import PdfReader, PdfWriter
+from pypdf.annotations import Highlight, Link, Text
+from pypdf.generic import (
+    ArrayObject,
+    DecodedStreamObject,
+    DictionaryObject,
+    FloatObject,
+    NameObject,
+    RectangleObject,
+    TextStringObject,
+)
 
 from gallery.models import InputFile
-from generation import inputs, sweeping
+from generation import documents, inputs, sweeping
 from generation.inputs import (
     InputRefused,
     content_for,
@@ -27,7 +39,7 @@ from generation.inputs import (
     keep_video,
 )
 from generation.schema import Slot
-from tests.conftest import make_clip, picture_bytes, sound_bytes
+from tests.conftest import make_clip, pdf_bytes, picture_bytes, sound_bytes
 
 MEGABYTE = 1024 * 1024
 SECRET = "HIDDEN-WORDS"
@@ -554,6 +566,372 @@ def test_a_clip_that_is_a_web_page_as_well_is_kept_as_a_clip_alone(keep):
     assert frames_in(stored(clip)) == frames_in(MP4)
 
 
+# --- Documents: what is taken ---------------------------------------------------------------
+
+OOXML = "application/vnd.openxmlformats-officedocument"
+MAINS = {
+    "docx": ("wordprocessingml.document", "word/document.xml"),
+    "pptx": ("presentationml.presentation", "ppt/presentation.xml"),
+    "xlsx": ("spreadsheetml.sheet", "xl/workbook.xml"),
+}
+PROPERTIES = {
+    "docProps/core.xml": "application/vnd.openxmlformats-package.core-properties+xml",
+    "docProps/app.xml": f"{OOXML}.extended-properties+xml",
+    "docProps/custom.xml": f"{OOXML}.custom-properties+xml",
+}
+CONTENT = b"<words>Kites fly in the wind.</words>"
+
+
+def office(kind="docx", *, main=None, parts=None, slides=0, types="", method=ZIP_DEFLATED):
+    """An Office file with its properties filled in; `parts` and `types` come to its own."""
+    words, name = MAINS[kind]
+    named = {f"/{name}": main or f"{OOXML}.{words}.main+xml"}
+    named |= {f"/{part}": type_ for part, type_ in PROPERTIES.items()}
+    pages = [f"ppt/slides/slide{n}.xml" for n in range(1, slides + 1)]
+    named |= {f"/{page}": f"{OOXML}.presentationml.slide+xml" for page in pages}
+    said = "".join(f'<Override PartName="{n}" ContentType="{t}"/>' for n, t in named.items())
+    listed = (
+        '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="jpeg" ContentType="image/jpeg"/>'
+        f'<Default Extension="png" ContentType="image/png"/>{said}{types}</Types>'
+    )
+    told = f"<told>{SECRET}</told>".encode()
+    every = {"[Content_Types].xml": listed.encode(), name: CONTENT}
+    every |= dict.fromkeys([*PROPERTIES, "docProps/thumbnail.jpeg"], told)
+    every |= dict.fromkeys(pages, CONTENT)
+    return zipped(every | (parts or {}), method=method)
+
+
+def zipped(parts, *, method=ZIP_DEFLATED):
+    content = io.BytesIO()
+    with ZipFile(content, "w", method) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def parts_of(content):
+    with ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+TEXTS = "# Kites\n\nThey fly in the wind – every day. 🪁\n\x0c\tThe end.\n".encode()
+DOCUMENTS = {
+    "PDF": (pdf_bytes(3), "application/pdf", ".pdf", 3),
+    "DOCX": (office("docx"), f"{OOXML}.wordprocessingml.document", ".docx", None),
+    "PPTX": (office("pptx", slides=4), f"{OOXML}.presentationml.presentation", ".pptx", 4),
+    "XLSX": (office("xlsx"), f"{OOXML}.spreadsheetml.sheet", ".xlsx", None),
+    "text": (b"Just words.", "text/plain", ".txt", None),
+    "Markdown": (TEXTS, "text/plain", ".txt", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "ending", "pages"), DOCUMENTS.values(), ids=DOCUMENTS
+)
+def test_a_document_is_kept_as_what_it_is_whatever_its_name(
+    keep, content, media_type, ending, pages
+):
+    document = keep(content, "document", name="picture.png")
+
+    assert (document.kind, document.media_type, document.pages) == ("document", media_type, pages)
+    assert (document.width, document.seconds, document.preview.name) == (None, None, "")
+    assert str(document.file).endswith(ending)
+    assert document.size == len(stored(document))
+
+
+def test_the_pages_of_a_pdf_say_what_they_said(keep):
+    document = keep(pdf_bytes(2, words="The wind rises"), "document")
+
+    pages = PdfReader(io.BytesIO(stored(document))).pages
+    assert [page.extract_text() for page in pages] == ["The wind rises"] * 2
+
+
+def test_the_parts_of_an_office_file_say_what_they_said(keep):
+    document = keep(office("docx", parts={"word/media/image1.png": picture_bytes()}), "document")
+
+    parts = parts_of(stored(document))
+    assert parts["word/document.xml"] == CONTENT
+    assert parts["word/media/image1.png"] == picture_bytes()
+
+
+def test_a_text_stays_what_it_was_but_for_the_mark_of_its_encoding(keep):
+    assert stored(keep(b"\xef\xbb\xbf" + TEXTS, "document")) == TEXTS
+
+
+def test_a_letter_on_the_edge_of_two_pieces_is_read_whole(keep, monkeypatch):
+    monkeypatch.setattr(documents, "CHUNK_BYTES", 3)
+
+    assert stored(keep(TEXTS, "document")) == TEXTS
+
+
+# --- Documents: what is left of them --------------------------------------------------------
+
+
+def pdf_that_tells():
+    """A PDF whose every corner says who made it."""
+    told = TextStringObject(SECRET)
+    writer = PdfWriter(clone_from=io.BytesIO(pdf_bytes()))
+    writer.add_metadata({"/Author": SECRET, "/Company": SECRET})
+    writer.xmp_metadata = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{SECRET}</x:xmpmeta>".encode()
+    writer.add_attachment("secret.txt", SECRET.encode())
+    script = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): told}
+    writer.root_object[NameObject("/OpenAction")] = DictionaryObject(script)
+    writer.add_outline_item(title=SECRET, page_number=0)
+    page = writer.pages[0]
+    page[NameObject("/PieceInfo")] = DictionaryObject({NameObject("/Maker"): told})
+    page[NameObject("/Metadata")] = writer._add_object(xmp := DecodedStreamObject())
+    xmp.set_data(SECRET.encode())
+    place = RectangleObject((0, 0, 50, 50))
+    note = Text(text=SECRET, rect=place)
+    mark = Highlight(rect=place, quad_points=ArrayObject([FloatObject(0)] * 8))
+    link = Link(rect=place, url=f"https://{SECRET}.example")
+    for each in (note, mark, link):
+        each[NameObject("/T")] = told
+        writer.add_annotation(0, each)
+    content = io.BytesIO()
+    writer.write(content)
+    return content.getvalue()
+
+
+def said_in(pdf):
+    """All that its objects say, however it is written."""
+    reader = PdfReader(io.BytesIO(pdf))
+    every = [reader.get_object(number) for number in range(1, reader.trailer["/Size"])]
+    streams = [each.get_data().decode("latin-1") for each in every if hasattr(each, "get_data")]
+    return " ".join([*map(repr, every), *streams])
+
+
+def test_nothing_that_is_written_beside_a_pdf_is_kept(keep):
+    content = pdf_that_tells()
+    assert said_in(content).count(SECRET) > 12
+
+    document = keep(content + SECRET.encode(), "document")
+
+    assert SECRET not in said_in(stored(document))
+    assert SECRET.encode() not in stored(document)
+    reader = PdfReader(io.BytesIO(stored(document)))
+    assert (reader.metadata, reader.xmp_metadata, reader.attachments) == (None, None, {})
+    marks = [each.get_object()["/Subtype"] for each in reader.pages[0]["/Annots"]]
+    assert marks == ["/Highlight", "/Link"]
+    assert reader.pages[0].extract_text() == "Kites fly in the wind."
+
+
+def test_what_was_changed_in_a_pdf_is_not_kept_as_it_was_before(keep):
+    first = io.BytesIO(pdf_bytes(words=SECRET))
+    writer = PdfWriter(first, incremental=True)
+    words = writer.pages[0]["/Contents"].get_object()
+    words.set_data(words.get_data().replace(SECRET.encode(), b"nothing"))
+    changed = io.BytesIO()
+    writer.write(changed)
+    assert SECRET.encode() in changed.getvalue()
+    assert "nothing" in said_in(changed.getvalue())
+
+    document = keep(changed.getvalue(), "document")
+
+    assert SECRET not in said_in(stored(document))
+    assert SECRET.encode() not in stored(document)
+
+
+@pytest.mark.parametrize("kind", MAINS)
+def test_nothing_that_is_written_beside_an_office_file_is_kept(keep, kind):
+    content = office(kind, parts={"hidden.dat": SECRET.encode()}, method=ZIP_STORED)
+    assert content.count(SECRET.encode()) == 5
+
+    document = keep(content, "document")
+
+    parts = parts_of(stored(document))
+    assert SECRET.encode() not in b"".join([stored(document), *parts.values()])
+    # They stay where others refer to them.
+    assert PROPERTIES.keys() <= parts.keys()
+    assert "hidden.dat" not in parts
+    with ZipFile(io.BytesIO(stored(document))) as archive:
+        assert {part.date_time for part in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_properties_are_known_by_their_type_wherever_they_lie(keep):
+    name = "package/metadata/x.psmdcp"
+    type_ = PROPERTIES["docProps/core.xml"]
+    ending = f'<Default Extension="psmdcp" ContentType="{type_}"/>'
+    content = office(types=ending, parts={name: SECRET.encode()})
+
+    parts = parts_of(stored(keep(content, "document")))
+
+    assert SECRET.encode() not in parts[name]
+
+
+# --- Documents: what is refused -------------------------------------------------------------
+
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
+ENTITIES = b"<!DOCTYPE x [<!ENTITY a 'aaaaaaaa'><!ENTITY b '&a;&a;&a;&a;'>]><Types>&b;</Types>"
+WITH_MACROS = "application/vnd.ms-word.document.macroEnabled.main+xml"
+VBA = (
+    '<Override PartName="/word/vbaProject.bin" ContentType="application/vnd.ms-office.vbaProject"/>'
+)
+
+
+def locked_pdf():
+    writer = PdfWriter(clone_from=io.BytesIO(pdf_bytes()))
+    writer.encrypt("", "owner", algorithm="RC4-128")
+    content = io.BytesIO()
+    writer.write(content)
+    return content.getvalue()
+
+
+NO_DOCUMENT = {
+    "nothing": (b"", "is empty"),
+    "spaces": (b" \n\n ", "is empty"),
+    "a picture": (picture_bytes(), "no document that can be read"),
+    "a sound": (sound_bytes(1), "no document that can be read"),
+    "HTML": (HTML, "no document that can be read"),
+    "SVG": (b'\n<svg xmlns="http://www.w3.org/2000/svg"/>', "no document that can be read"),
+    "RTF": (rb"{\rtf1\ansi words}", "no document that can be read"),
+    "UTF-16": ("Just words.".encode("utf-16"), "no document that can be read"),
+    "Latin-1": ("Drachen über Köln".encode("latin-1"), "no document that can be read"),
+    "a program": (b"\x7fELF\x02\x01\x01\x00" + b"words" * 50, "no document that can be read"),
+    "old Office": (OLD_OFFICE, "old Office file, or one with a password"),
+    "a ZIP": (zipped({"words.txt": b"words"}), "no document that can be read"),
+    "an ODT": (
+        zipped({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": CONTENT}),
+        "no document that can be read",
+    ),
+    "a template": (
+        office(main=f"{OOXML}.wordprocessingml.template.main+xml"),
+        "no document that can be read",
+    ),
+    "a DOCM": (office(main=WITH_MACROS), "has macros"),
+    "a DOCX with macros": (office(types=VBA, parts={"word/vbaProject.bin": b"x"}), "has macros"),
+    "entities": (office(parts={"[Content_Types].xml": ENTITIES}), "is damaged"),
+    "no XML": (office(parts={"[Content_Types].xml": b"<Types"}), "is damaged"),
+    "half a DOCX": (office()[:-300], "is damaged"),
+    "a ZIP's name": (b"PK\x03\x04" + HTML, "is damaged"),
+    "a PDF's name": (b"%PDF-1.7\n" + HTML, "is damaged"),
+    "a PDF without pages": (pdf_bytes(0), "is empty"),
+    "half a PDF": (pdf_bytes(3)[:200], "is damaged"),
+    "a locked PDF": (locked_pdf(), "locked with a password"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), NO_DOCUMENT.values(), ids=NO_DOCUMENT)
+def test_what_is_no_document_is_refused_with_what_to_do(keep, content, words):
+    with pytest.raises(InputRefused, match=words) as refused:
+        keep(content, "document", name="harmless.pdf")
+
+    assert str(refused.value).endswith(("please.", "another one."))
+    assert not InputFile.objects.exists()
+    assert not default_storage.exists("inputs")
+
+
+def test_two_kinds_in_one_file_are_none(keep):
+    sheet = f'<Override PartName="/x.xml" ContentType="{OOXML}.spreadsheetml.sheet.main+xml"/>'
+
+    with pytest.raises(InputRefused, match="no document that can be read"):
+        keep(office(types=sheet, parts={"x.xml": b"<x/>"}), "document")
+
+
+def test_a_document_that_unpacks_to_too_much_is_refused_unpacked(keep, monkeypatch):
+    monkeypatch.setattr(documents, "MOST_UNPACKED_BYTES", 10 * MEGABYTE)
+    content = office(parts={"word/media/bomb.png": bytes(11 * MEGABYTE)})
+    assert len(content) < MEGABYTE / 10
+    monkeypatch.setattr(ZipFile, "open", lambda *args: pytest.fail("unpacked"))
+
+    with pytest.raises(InputRefused, match="too large when it is unpacked"):
+        keep(content, "document")
+
+
+def test_a_part_that_is_larger_than_it_says_is_not_unpacked_further(keep):
+    content = office(parts={"word/media/bomb.png": bytes(9 * MEGABYTE)})
+    size = struct.pack("<I", 9 * MEGABYTE)
+    assert content.count(size) == 2
+
+    with pytest.raises(InputRefused, match="is damaged"):
+        keep(content.replace(size, struct.pack("<I", 9)), "document")
+
+
+def test_a_directory_that_would_fill_the_memory_is_not_read(keep):
+    content = bytearray(office())
+    content[-10:-6] = struct.pack("<I", 40 * MEGABYTE)
+
+    with pytest.raises(InputRefused, match="too large when it is unpacked"):
+        keep(bytes(content), "document")
+
+
+def pdf_that_unpacks_to(size):
+    """A PDF of a few kilobytes whose objects stand in a stream of so many spaces."""
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
+    ]
+    head, body = b"", b""
+    for number, each in enumerate(objects, start=1):
+        head += b"%d %d " % (number, len(body))
+        body += b" " * (size // 3) + each
+    packed = zlib.compress(head + body, 9)
+    said = b"<</Type/ObjStm/N 3/First %d/Filter/FlateDecode/Length %d>>" % (len(head), len(packed))
+    start = b"%PDF-1.5\n"
+    stream = b"4 0 obj\n" + said + b"stream\n" + packed + b"\nendstream\nendobj\n"
+    ends = len(start + stream)
+    places = [(0, 0, 65535), (2, 4, 0), (2, 4, 1), (2, 4, 2), (1, len(start), 0), (1, ends, 0)]
+    table = b"".join(struct.pack(">BIH", *place) for place in places)
+    said = b"<</Type/XRef/Size 6/W[1 4 2]/Root 1 0 R/Length %d>>" % len(table)
+    index = b"5 0 obj\n" + said + b"stream\n" + table + b"\nendstream\nendobj\n"
+    return start + stream + index + b"startxref\n%d\n%%%%EOF\n" % ends
+
+
+def test_a_pdf_that_unpacks_to_too_much_is_refused(keep):
+    assert keep(pdf_that_unpacks_to(3000), "document").pages == 1
+
+    with pytest.raises(InputRefused, match="is damaged"):
+        keep(pdf_that_unpacks_to(60 * MEGABYTE), "document")
+
+
+def test_a_pdf_over_which_one_could_sit_for_hours_is_refused(keep, monkeypatch):
+    monkeypatch.setattr(documents, "PDF_SECONDS", 1)
+
+    with pytest.raises(InputRefused, match="too large when it is unpacked"):
+        keep(pdf_that_unpacks_to(15 * MEGABYTE), "document")
+
+
+def test_who_reads_a_pdf_is_told_none_of_the_studios_secrets(keep, monkeypatch):
+    told = []
+    run = documents.subprocess.run
+    monkeypatch.setattr(
+        documents.subprocess, "run", lambda *a, **kw: told.append(kw["env"]) or run(*a, **kw)
+    )
+
+    keep(pdf_bytes(), "document")
+
+    assert told == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    "content", [pdf_bytes(51), office("pptx", slides=51)], ids=["PDF", "slides"]
+)
+def test_too_many_pages_are_refused_before_anything_is_copied(keep, content, monkeypatch):
+    monkeypatch.setattr(inputs, "copy_document", lambda *args: pytest.fail("copied"))
+
+    with pytest.raises(InputRefused) as refused:
+        keep(content, slot=a_slot("document", x_max_pages=50))
+
+    sentence = "This document has 51 pages; the service takes 50. Please choose a shorter one."
+    assert str(refused.value) == sentence
+
+
+def test_a_document_that_is_known_must_fit_into_the_next_place_too(keep):
+    keep(pdf_bytes(3), "document")
+
+    with pytest.raises(InputRefused, match="3 pages; the service takes 2"):
+        keep(pdf_bytes(3), slot=a_slot("document", x_max_pages=2))
+
+
+def test_where_only_some_documents_are_taken_others_are_named(keep):
+    slot = a_slot("document", x_accept=["application/pdf", "text/plain"])
+
+    with pytest.raises(InputRefused, match="The service takes PDF, text here; this is DOCX"):
+        keep(office(), slot=slot)
+
+
 # --- What a place takes ---------------------------------------------------------------------
 
 
@@ -612,6 +990,11 @@ def test_a_file_of_exactly_the_limit_is_taken(keep):
             "This recording lasts 16.0 s; the service takes 2 to 15 s.",
         ),
         (
+            pdf_bytes(3),
+            {"kind": "document", "x_max_pages": 2},
+            "This document has 3 pages; the service takes 2. Please choose a shorter one.",
+        ),
+        (
             recording("webm", video="libvpx"),
             {"kind": "video", "x_accept": ["video/mp4", "video/quicktime"]},
             "The service takes MOV, MP4 here; this is WebM.",
@@ -643,6 +1026,9 @@ def test_what_a_place_does_not_take_is_said_in_a_sentence(keep, content, limits,
         # A player's clock and ours may differ by a frame.
         (MP4, {"kind": "video", "x_duration_s": [2, 2]}),
         (sound_bytes(15), {"kind": "audio", "x_duration_s": [2, 15]}),
+        (pdf_bytes(50), {"kind": "document", "x_max_pages": 50}),
+        # How many pages a text would fill, nobody knows here.
+        (b"words " * 1000, {"kind": "document", "x_max_pages": 1}),
         (recording("ipod", audio="aac"), {"kind": "audio", "x_accept": ["audio/m4a"]}),
         (recording("mp3", audio="libmp3lame"), {"kind": "audio", "x_accept": ["audio/mp3"]}),
         # A picture is made what the place takes when it is sent.
@@ -666,8 +1052,13 @@ def test_a_file_that_is_known_must_fit_into_the_next_place_too(keep):
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(picture_bytes(), "image"), (MP4, "video"), (sound_bytes(1), "audio")],
-    ids=["picture", "clip", "recording"],
+    [
+        (picture_bytes(), "image"),
+        (MP4, "video"),
+        (sound_bytes(1), "audio"),
+        (pdf_bytes(), "document"),
+    ],
+    ids=["picture", "clip", "recording", "document"],
 )
 def test_the_same_file_twice_is_one_entry(keep, alice, content, kind):
     first = keep(content, kind, name="first.png")
@@ -677,7 +1068,7 @@ def test_the_same_file_twice_is_one_entry(keep, alice, content, kind):
     assert first == second
     assert InputFile.objects.get().used_at > now() - timedelta(minutes=1)
     files = default_storage.listdir(f"inputs/{alice.pk}")[1]
-    assert len(files) == (1 if kind == "audio" else 2)
+    assert len(files) == (1 if kind in {"audio", "document"} else 2)
 
 
 def test_two_people_have_the_same_file_each_for_themselves(keep, alice, bob):
@@ -936,6 +1327,16 @@ def test_a_clip_is_sent_as_it_is(keep, make_video):
     with file:
         assert file.read() == stored(entry)
     assert (media_type, ending) == ("video/mp4", "mp4")
+
+
+def test_a_document_is_sent_as_it_is(keep, make_video):
+    entry = keep(pdf_bytes(), "document")
+
+    file, media_type, ending = content_for(a_slot("document"), given_from(entry, make_video()))
+
+    with file:
+        assert file.read() == stored(entry)
+    assert (media_type, ending) == ("application/pdf", "pdf")
 
 
 def test_a_file_that_is_gone_cannot_be_sent(keep, make_video):

@@ -12,6 +12,7 @@ from generation.picker_views import why_not
 from tests.conftest import kept_input, picture_bytes
 
 URL = "/generate/services/"
+WAN = "kie-wan-3-0-ref2vid"
 VEO, HAILUO, KLING_AVATAR = "kie-veo3-fast", "kie-hailuo-text2vid", "kie-kling-avatar-pro-lipsync"
 IN_DIALOG = {"HX-Request": "true", "HX-Target": "services"}
 
@@ -185,6 +186,8 @@ def test_somebody_elses_video_and_file_are_as_good_as_none(client, bob, alice, m
         (HAILUO, {"image": 1, "audio": 1}, "Takes no picture and no recording"),
         (VEO, {"image": 1, "reference_images": 1}, "Does not take these together: picture, "),
         (VEO, {"reference_images": 5}, "Takes 3 of your 5 pictures for reference"),
+        (VEO, {"document": 1}, "Takes no document"),
+        (WAN, {"document": 1}, ""),
         ("kie-runway-extend", {}, "Goes on from an earlier video"),
     ],
 )

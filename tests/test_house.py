@@ -42,6 +42,7 @@ FLOORS = (
         "generation.going_on",
         "generation.fields",
         "generation.request",
+        "generation.rows",
         "generation.prompts",
         "generation.presets",
         "generation.inputs",

@@ -16,6 +16,11 @@ from generation.catalogue import PROVIDERS
 from generation.request import PLACEHOLDER_URL, GenerationRequest
 
 ROWS = json.loads((Path(__file__).parent.parent / "data" / "models.json").read_text("utf-8"))
+# What the documentation says in words, beside its schema.
+DOCUMENT_OR_PAGE = {"reference_file_urls", "reference_link_urls"}
+for row in ROWS:
+    if row["input_schema"]["properties"].keys() >= DOCUMENT_OR_PAGE:
+        row["input_schema"]["not"] = {"required": sorted(DOCUMENT_OR_PAGE)}
 ROW_OF = {(row["id"], row["task"]): row for row in ROWS}
 MODES = [(provider, mode) for provider in PROVIDERS.values() for mode in provider.modes]
 CALL_BACK = "https://studio.example/hook"

@@ -19,7 +19,14 @@ from gallery.models import InputFile, Video
 from generation.carrying import carry
 from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider
 from generation.fields import field_for, file_field_for
-from generation.inputs import GONE, InputRefused, input_again, inputs_of, keep_upload
+from generation.inputs import (
+    GONE,
+    InputRefused,
+    input_again,
+    inputs_of,
+    keep_cropped,
+    keep_upload,
+)
 from generation.offers import Choices, offered
 from generation.price_list import PriceList, price_for
 from generation.prices import Price
@@ -33,6 +40,7 @@ from generation.request import (
     objection_to_going_on,
 )
 from generation.schema import Setting, Slot
+from generation.shapes import Misfit, misfits, ratio_of
 from videostudio.models import User
 
 KEPT = "kept_"
@@ -306,6 +314,29 @@ class GenerateForm(forms.Form):
         inputs = inputs_in(self.kept, parent=self.earlier)
         price = price_for(self.chosen, self.mode, self._fields, inputs, prices=self.prices)
         return price and price.times(self.number)
+
+    @cached_property
+    def misfits(self) -> list[Misfit]:
+        """The pictures that have another shape than the video is to have."""
+        return list(misfits(self.mode, self._values, self.kept))
+
+    def crop(self, slot_name: str, file_id: str) -> str:
+        """Put the middle of this picture in its place.
+
+        Returns what came of it, in a sentence; "" where there is no such picture to crop.
+        """
+        found = (m for m in self.misfits if (m.slot.name, str(m.file.pk)) == (slot_name, file_id))
+        misfit = next(found, None)
+        ratio = ratio_of(misfit.shape) if misfit else None
+        if misfit is None or ratio is None:
+            return ""
+        try:
+            cropped = keep_cropped(misfit.file, ratio=ratio, slot=misfit.slot, name=misfit.shape)
+        except InputRefused as refused:
+            return str(refused)
+        files = self.kept[slot_name]
+        self.kept[slot_name] = [cropped if file.pk == misfit.file.pk else file for file in files]
+        return f"{misfit.name} is cropped to {misfit.shape}"
 
     @property
     def price_awaits(self) -> str:

@@ -55,6 +55,8 @@ PICTURES = {
 PREVIEW_PIXELS = 320
 # Quality of a JPEG or WebP that is made anew: lower where it would not fit otherwise.
 QUALITIES = (95, 85, 75)
+# What is kept of it in the end is made anew, and is measured then.
+MOST_CROPPED = 1024 * MEGABYTE
 CHUNK_BYTES = MEGABYTE
 
 WORDS = {
@@ -259,6 +261,24 @@ def keep_frame(video: Video, *, seconds: float | None) -> InputFile:
     image.save(content, "PNG")
     moment = "the last frame" if seconds is None else f"{seconds:.1f} s"
     return _keep_own(content, kind=MediaKind.IMAGE, video=video, name=f"{moment} of a video")
+
+
+def keep_cropped(file: InputFile, *, ratio: float, slot: Slot, name: str) -> InputFile:
+    """The middle of this picture in another shape, as a picture of its own of the same library.
+
+    `ratio`: width by height. Raises InputRefused.
+    """
+    try:
+        with file.file.open("rb") as stored:
+            image, kind = _decode(stored)
+    except STORAGE_ERRORS:
+        raise InputRefused(GONE.format(thing=WORDS[MediaKind.IMAGE])) from None
+    width = min(image.width, round(image.height * ratio))
+    height = min(image.height, round(image.width / ratio))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    data = _encode(image.crop((left, top, left + width, top + height)), kind, most=MOST_CROPPED)
+    words = f"{file.name} ({name})" if file.name else name
+    return keep_input(io.BytesIO(data), size=len(data), slot=slot, user=file.user, name=words)
 
 
 def keep_video(video: Video) -> InputFile:

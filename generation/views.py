@@ -54,10 +54,12 @@ def generate(request: StudioRequest) -> HttpResponse:
         return HttpResponseClientRefresh() if request.htmx else nothing
     if request.method == "POST":
         return _submit(request, choices)
-    form = _form_to_show(request, choices)
-    # A change of service or of a setting swaps the settings alone.
-    part = "#settings" if request.htmx.target == "settings" else ""
-    return _show(request, form, part=part)
+    return _show(request, _form_to_show(request, choices), part=_part_for(request))
+
+
+def _part_for(request: StudioRequest) -> str:
+    """A change of service or of a setting swaps the settings alone."""
+    return "#settings" if request.htmx.target == "settings" else ""
 
 
 def _submit(request: StudioRequest, choices: Choices) -> HttpResponse:
@@ -74,11 +76,14 @@ def _submit(request: StudioRequest, choices: Choices) -> HttpResponse:
         choices=choices,
     )
     is_valid = form.is_valid()
-    if "show_settings" in typed:
-        # Without JavaScript another service was chosen, or a draft is back: nothing is to be sent.
+    if {"crop", "show_settings"} & typed.keys():
+        # A picture is to be cropped; or without JavaScript another service was chosen, or a draft
+        # is back. Nothing is to be sent.
+        slot, _, file_id = typed.get("crop", "").partition(":")
+        outcome = form.crop(slot, file_id)
         unsent = form.unsent()
-        unsent.notes += tuple(lost.values())
-        return _show(request, unsent)
+        unsent.notes += (*lost.values(), *([outcome] if outcome else []))
+        return _show(request, unsent, part=_part_for(request))
     if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:

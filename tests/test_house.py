@@ -43,6 +43,7 @@ FLOORS = (
         "generation.fields",
         "generation.request",
         "generation.rows",
+        "generation.shapes",
         "generation.prompts",
         "generation.presets",
         "generation.inputs",

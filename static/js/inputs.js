@@ -150,6 +150,8 @@ function changed() {
 
 /* --- Sending waits for files that are on their way ------------------------------------------- */
 
+// The place whose picture was just cropped: the button for it is gone by then.
+let cropped = "";
 const isComing = () => findAll(".tile.is-coming").length > 0;
 let isFollowing = false;
 let isSendingWanted = false;
@@ -211,6 +213,10 @@ document.addEventListener("click", ({ target }) => {
   // The button leaves with the settings that it stands in; what it has chosen stays.
   find("#id_provider").value = back.dataset.service;
   find("#id_provider").focus();
+});
+document.addEventListener("click", ({ target }) => {
+  const crop = target.closest(".crop");
+  if (crop) cropped = crop.dataset.slot;
 });
 document.addEventListener("click", ({ target }) => {
   // Settings and files stay: only what it was made from is another question now.
@@ -467,6 +473,10 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
 });
 document.addEventListener("htmx:afterSettle", ({ target }) => {
   if (target.id === "settings" || target.id === "generate-form") follow();
+  if (target.id === "settings" && cropped) {
+    find(`#slot-${cropped} .remove-input`)?.focus();
+    cropped = "";
+  }
   // What was wrong stands there again by now, and keeps what was waiting from being sent.
   if (target.id === "settings") followed();
 });

@@ -642,3 +642,62 @@ def test_without_javascript_several_files_are_sent_with_the_form(browser, studio
     video.refresh_from_db()
     assert video.status == Status.COMPLETED
     context.close()
+
+
+# --- Shapes, elements -----------------------------------------------------------------------
+
+
+def test_a_picture_of_another_shape_is_cropped_with_one_press(page, studio, signed_in, alice):
+    open_form(page, studio, "kie-veo3-fast")
+    page.get_by_label("Prompt", exact=True).fill("a kite")
+    choose(page, "image", picture("square.png", 600, 600))
+
+    expect(page.locator(".misfit")).to_contain_text(
+        "square.png is 1:1, and the video will be 16:9."
+    )
+    page.get_by_role("button", name="Crop to 16:9").click()
+
+    expect(tiles(page, "image")).to_contain_text("600 × 338")
+    expect(page.locator(".misfit")).to_have_count(0)
+    expect(page.get_by_role("button", name="Remove square.png (16:9)")).to_be_focused()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a kite")
+    # Another shape, another misfit: asked for by the choice alone.
+    page.get_by_label("9:16").check()
+    expect(page.locator(".misfit")).to_contain_text("is 16:9, and the video will be 9:16.")
+
+
+def test_an_element_is_made_of_a_clip_and_a_voice(page, studio, signed_in, clip_path):
+    open_form(page, studio, "kie-kling-3-0-text2vid")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Name, 1").fill("kite")
+    page.get_by_label("What it is, 1").fill("a red one")
+    page.get_by_text("Clip, voice").first.click()
+    choose(page, "elements_1_clip", clip(clip_path))
+    choose(page, "elements_1_voice", {**sound(), "buffer": sound_bytes(6)})
+    page.get_by_label("Clip to (ms), 1").fill("3500")
+
+    video = start(page, "@kite flies")
+
+    assert video.parameters["elements"] == [
+        {"name": "kite", "description": "a red one", "end_time": 3500}
+    ]
+    assert [given.kind for given in video.inputs.order_by("position")] == ["video", "audio"]
+    expect_it_to_play(page, studio, video)
+
+
+def test_the_last_frame_comes_home_beside_a_mov(page, studio, signed_in):
+    open_form(page, studio, "kie-seedance-2-5-text2vid")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Last frame as a picture").check()
+    page.get_by_label("MOV").check()
+    video = start(page, "a red kite")
+    studio.finish()
+
+    page.goto(f"{studio.url}/videos/{video.pk}/")
+
+    more = page.get_by_role("heading", name="More from this task")
+    more.wait_for()
+    frame = page.get_by_role("img", name="Picture 2, which came with the video")
+    frame.scroll_into_view_if_needed()
+    page.wait_for_function("() => document.querySelector('.more-results img').naturalWidth > 0")
+    assert frame.bounding_box()["height"] > 50

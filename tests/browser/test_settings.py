@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.cache import caches
 from django.utils.timezone import now
 from playwright.sync_api import expect
 
@@ -118,8 +117,6 @@ def test_axe_finds_nothing_in_a_form_that_is_too_dear_and_much_changed(
     page, studio, signed_in, theme, width
 ):
     KieBalance.objects.keep(Decimal(40), asked_at=now())
-    # Signing in has shown a page already.
-    caches["process"].clear()
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": width, "height": 800})
     open_form(page, studio, "kie-hailuo-text2vid", duration=10)

@@ -5,6 +5,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as studio_settings
 from django.test import Client
 
@@ -71,6 +72,19 @@ def page(page):
     page.troubles = troubles
     yield page
     assert not troubles
+
+
+def assert_nothing_to_find(page, *, themes=("light", "dark")):
+    """In either theme nothing for axe, and nothing that scrolls sideways.
+
+    The theme is a matter of the stylesheet alone: it may change while one looks at a page.
+    """
+    for theme in themes:
+        page.emulate_media(color_scheme=theme)
+        results = Axe().run(page)
+        assert results.violations_count == 0, f"{page.url}, {theme}: {results.generate_report()}"
+        too_wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+        assert not too_wide, f"{page.url} scrolls sideways"
 
 
 # Chromium reports every form that is sent back with its errors marked, and htmx every question

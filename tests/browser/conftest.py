@@ -5,6 +5,9 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings as studio_settings
+from django.test import Client
 
 from gallery.models import Video
 from generation.archive import archive_due_videos
@@ -71,6 +74,19 @@ def page(page):
     assert not troubles
 
 
+def assert_nothing_to_find(page, *, themes=("light", "dark")):
+    """In either theme nothing for axe, and nothing that scrolls sideways.
+
+    The theme is a matter of the stylesheet alone: it may change while one looks at a page.
+    """
+    for theme in themes:
+        page.emulate_media(color_scheme=theme)
+        results = Axe().run(page)
+        assert results.violations_count == 0, f"{page.url}, {theme}: {results.generate_report()}"
+        too_wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+        assert not too_wide, f"{page.url} scrolls sideways"
+
+
 # Chromium reports every form that is sent back with its errors marked, and htmx every question
 # whose place a newer one has taken.
 NO_TROUBLE = ("status of 422", "htmx:sendAbort", "htmx:afterRequest")
@@ -82,12 +98,20 @@ def is_trouble(message):
 
 @pytest.fixture
 def signed_in(page, studio, alice):
-    """Alice, in her empty gallery."""
-    sign_in(page, studio, alice)
+    """Alice, who has signed in before. What a test is about begins at its own first page."""
+    page.context.add_cookies([session_of(alice) | {"url": studio.url}])
     return alice
 
 
+def session_of(user):
+    """The cookie that signing in leaves in the browser."""
+    client = Client()
+    client.force_login(user)
+    return {"name": studio_settings.SESSION_COOKIE_NAME, "value": client.session.session_key}
+
+
 def sign_in(page, studio, user):
+    """By the form, as a person does it."""
     page.goto(f"{studio.url}/accounts/login/")
     page.get_by_label("Username").fill(user.get_username())
     page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils.timezone import now
 
 from gallery.models import Stage
+from tests.browser.conftest import assert_nothing_to_find
 from tests.conftest import RESULT
 
 pytestmark = pytest.mark.browser
@@ -38,43 +38,40 @@ def full_gallery(signed_in, make_video, make_completed, make_failed):
 
 def examine(page, url):
     page.goto(url)
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
-    too_wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
-    assert not too_wide, f"{url} scrolls sideways"
+    assert_nothing_to_find(page)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_way_in(page, studio, theme, width):
-    page.emulate_media(color_scheme=theme)
+def test_the_way_in(page, studio, width):
     page.set_viewport_size({"width": width, "height": 800})
 
     for path in OPEN:
         examine(page, studio.url + path)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_ones_own_pages(page, studio, full_gallery, theme, width):
-    page.emulate_media(color_scheme=theme)
+def test_ones_own_pages(page, studio, full_gallery, width):
     page.set_viewport_size({"width": width, "height": 800})
 
-    for path in [*OWN, *(video.get_absolute_url() for video in full_gallery)]:
+    for path in OWN:
         examine(page, studio.url + path)
     parent = next(video for video in full_gallery if video.model == "veo3_fast")
     for provider in ("kie-veo3-lite-extend", "kie-veo3-1080p-upscale", "kie-hailuo-img2vid"):
         examine(page, f"{studio.url}/generate/?provider={provider}&parent={parent.pk}")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_an_empty_gallery_and_a_form_with_errors(page, studio, signed_in, theme):
-    page.emulate_media(color_scheme=theme)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_pages_of_ones_videos(page, studio, full_gallery, width):
+    page.set_viewport_size({"width": width, "height": 800})
 
+    for video in full_gallery:
+        examine(page, studio.url + video.get_absolute_url())
+
+
+def test_an_empty_gallery_and_a_form_with_errors(page, studio, signed_in):
     examine(page, studio.url)
     page.goto(f"{studio.url}/generate/")
     page.get_by_role("button", name="Generate video").click()
     page.get_by_text("Describe the video you want.").wait_for()
-    results = Axe().run(page)
 
-    assert results.violations_count == 0, results.generate_report()
+    assert_nothing_to_find(page)

@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.utils.timezone import now
 from playwright.sync_api import expect
@@ -12,7 +11,7 @@ from playwright.sync_api import expect
 from gallery.models import Video
 from generation.models import Preset
 from generation.presets import save_preset
-from tests.browser.conftest import generate, sign_in
+from tests.browser.conftest import assert_nothing_to_find, generate, sign_in
 from tests.conftest import PASSWORD, picture_bytes
 from videostudio.models import User
 
@@ -66,14 +65,15 @@ def test_alt_and_the_arrows_walk_through_earlier_prompts_and_back(page, studio, 
     prompt = open_form(page, studio)
     prompt.fill("half a thought")
 
-    seen = []
-    for key in ("Up", "Up", "Up", "Up", "Down", "Down", "Down", "Down"):
+    way = [("Up", "a fox"), ("Up", "a kite"), ("Up", "a boat"), ("Up", "a boat")]
+    way += [("Down", "a kite"), ("Down", "a fox"), ("Down", "half a thought")]
+    for key, shown in way:
         prompt.press(f"Alt+Arrow{key}")
-        page.wait_for_timeout(150)
-        seen.append(prompt.input_value())
+        expect(prompt).to_have_value(shown)
+    prompt.press("Alt+ArrowDown")
+    page.wait_for_timeout(150)
 
-    assert seen[:4] == ["a fox", "a kite", "a boat", "a boat"]
-    assert seen[4:] == ["a kite", "a fox", "half a thought", "half a thought"]
+    expect(prompt).to_have_value("half a thought")
 
 
 def test_what_was_changed_on_the_way_stays_where_it_was_changed(page, studio, said):
@@ -638,47 +638,40 @@ def test_history_and_presets_work_without_javascript(browser, studio, alice, mak
     context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1440])
-def test_axe_finds_nothing_in_any_dialog(page, studio, said, signed_in, theme, width):
+def test_axe_finds_nothing_in_any_dialog(page, studio, said, signed_in, width):
     said(*(f"prompt {number}" for number in range(32)), "end" * 80)
     name = "A very long name for a preset that goes on and on and does not end"
     gone = {"provider": "kie-sora-2-pro-text2vid", "prompt": "old"}
     preset = save_preset(user=signed_in, name=name, values=gone)
-    page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": width, "height": 740})
-
-    def examine():
-        results = Axe().run(page)
-        assert results.violations_count == 0, results.generate_report()
-        assert not page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
 
     open_form(page, studio).fill("half a thought")
     page.locator("#presets summary").click()
-    examine()
+    assert_nothing_to_find(page)
     page.locator("#presets").get_by_role("button").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name", exact=True).fill(name)
     dialog.get_by_role("button", name="Save").click()
     dialog.get_by_text("already").wait_for()
-    examine()
+    assert_nothing_to_find(page)
     page.keyboard.press("Escape")
     open_presets(page, "Rename or delete…")
-    examine()
+    assert_nothing_to_find(page)
     dialog.get_by_role("link", name="Rename").click()
     dialog.get_by_role("heading", name="Rename preset").wait_for()
-    examine()
+    assert_nothing_to_find(page)
     dialog.get_by_role("link", name="Back").click()
     dialog.get_by_role("link", name="Delete").click()
     dialog.get_by_role("heading", name="Delete this preset?").wait_for()
-    examine()
+    assert_nothing_to_find(page)
     page.keyboard.press("Escape")
     search = open_history(page)
-    examine()
+    assert_nothing_to_find(page)
     search.fill("nothing like it")
     page.get_by_text("None of your prompts").wait_for()
-    examine()
+    assert_nothing_to_find(page)
     page.keyboard.press("Escape")
     for path in (f"generate/?preset={preset.pk}", "generate/history/", "generate/presets/"):
         page.goto(f"{studio.url}/{path}")
-        examine()
+        assert_nothing_to_find(page)

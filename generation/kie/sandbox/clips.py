@@ -236,15 +236,18 @@ def _background(order: ClipOrder, palette: Palette) -> Iterator[Image.Image]:
     media = look_into(order.picture) if order.picture else Media()
     if media.image is None:
         return _drift(order, palette, count)
-    blur = ImageFilter.GaussianBlur(max(media.image.size) / 40)
-    picture = media.image.filter(blur) if media.is_video else media.image
-    return _approach(picture, order, count)
+    width, height = order.width, order.height
+    if not media.is_video:
+        return _approach(media.image, (width, height), count)
+    # Out of focus there is nothing sharp in it: drawn small, like the shapes.
+    blurred = media.image.filter(ImageFilter.GaussianBlur(max(media.image.size) / 40))
+    return _approach(blurred, (width // BACKGROUND_SCALE, height // BACKGROUND_SCALE), count)
 
 
-def _approach(picture: Image.Image, order: ClipOrder, count: int) -> Iterator[Image.Image]:
+def _approach(picture: Image.Image, size: tuple[int, int], count: int) -> Iterator[Image.Image]:
     """The picture fills the frame and slowly comes closer."""
-    size = (order.width, order.height)
-    large = ImageOps.fit(picture, (round(order.width * ZOOM), round(order.height * ZOOM)))
+    width, height = size
+    large = ImageOps.fit(picture, (round(width * ZOOM), round(height * ZOOM)))
     for number in range(count):
         share = 1 - (1 - 1 / ZOOM) * number / count
         left, top = large.width * (1 - share) / 2, large.height * (1 - share) / 2

@@ -897,6 +897,8 @@ class InputFile(models.Model):
     # SHA-256 of kind and content as handed in: the same file twice is one entry.
     digest = models.CharField(max_length=64)
     used_at = models.DateTimeField(default=now)
+    # The whole picture that this one is the middle of.
+    whole = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
 
     objects = InputFileQuerySet.as_manager()
 

@@ -346,6 +346,10 @@ class Provider:
         satisfied = (mode for mode in taking if mode.is_satisfied_by(filled))
         return next(satisfied, None) or next(iter(taking), None)
 
+    def nearest_mode(self, filled: Collection[str]) -> Mode:
+        """The mode with a place for the most of these files, the first one of equals."""
+        return max(self.modes, key=lambda mode: len({s.name for s in mode.slots} & set(filled)))
+
     def takes(self, places: Iterable[str]) -> bool:
         """Is there room for a file in each of these slots, named as often as it is for?"""
         counts = Counter(places)

@@ -37,13 +37,17 @@ from generation.request import (
     can_go_on_from,
     conflict_in,
     inputs_in,
+    objection_to_files,
     objection_to_going_on,
 )
+from generation.rows import objections_in_rows
 from generation.schema import Setting, Slot
 from generation.shapes import Misfit, misfits, ratio_of
 from videostudio.models import User
 
 KEPT = "kept_"
+# The error of a form whose settings are another service's than the one that is chosen.
+SETTINGS_OF_ANOTHER = "settings_of_another"
 MADE_ELSEWHERE = "It was made from files that this studio has never had. Please choose them."
 # In characters of an address.
 LONGEST_WAY_BACK = 3000
@@ -196,9 +200,9 @@ class GenerateForm(forms.Form):
 
     @cached_property
     def mode(self) -> Mode:
-        """The mode for the files that stand in the form; the service's first where none fits."""
+        """The mode for the files that stand in the form; where none fits, the nearest one."""
         filled = {*self.kept, *(name for name in self.files if self.files.getlist(name))}
-        return self.chosen.mode_for(filled) or self.chosen.modes[0]
+        return self.chosen.mode_for(filled) or self.chosen.nearest_mode(filled)
 
     @property
     def _shown_slots(self) -> list[Slot]:
@@ -248,7 +252,9 @@ class GenerateForm(forms.Form):
     def more_has_errors(self) -> bool:
         more = [setting for setting in self._asked if setting.is_more]
         names = [name for s in more for name in (s.name, *(slot.name for slot in s.row_slots))]
-        return any(name in self.errors for name in names)
+        # What is wrong with several together may be about one of them.
+        is_together = bool(self.non_field_errors()) and self.more_changed > 0
+        return is_together or any(name in self.errors for name in names)
 
     @cached_property
     def more_changed(self) -> int:
@@ -317,26 +323,29 @@ class GenerateForm(forms.Form):
 
     @cached_property
     def misfits(self) -> list[Misfit]:
-        """The pictures that have another shape than the video is to have."""
+        """The pictures that have another shape than the video is to have, or are cropped to it."""
         return list(misfits(self.mode, self._values, self.kept))
 
     def crop(self, slot_name: str, file_id: str) -> str:
-        """Put the middle of this picture in its place.
+        """Put the middle of this picture in its place; in that of a middle that fits, the whole.
 
-        Returns what came of it, in a sentence; "" where there is no such picture to crop.
+        Returns what came of it, in a sentence; "" where there is no such picture.
         """
         found = (m for m in self.misfits if (m.slot.name, str(m.file.pk)) == (slot_name, file_id))
         misfit = next(found, None)
-        ratio = ratio_of(misfit.shape) if misfit else None
-        if misfit is None or ratio is None:
+        if misfit is None:
             return ""
+        whole, ratio = misfit.file.whole or misfit.file, ratio_of(misfit.shape)
+        name = whole.name or misfit.slot.label
         try:
-            cropped = keep_cropped(misfit.file, ratio=ratio, slot=misfit.slot, name=misfit.shape)
+            other = whole
+            if ratio:
+                other = keep_cropped(whole, ratio=ratio, slot=misfit.slot, name=misfit.shape)
         except InputRefused as refused:
             return str(refused)
         files = self.kept[slot_name]
-        self.kept[slot_name] = [cropped if file.pk == misfit.file.pk else file for file in files]
-        return f"{misfit.name} is cropped to {misfit.shape}"
+        self.kept[slot_name] = [other if file.pk == misfit.file.pk else file for file in files]
+        return f"{name} is cropped to {misfit.shape}" if ratio else f"{name} is whole again"
 
     @property
     def price_awaits(self) -> str:
@@ -348,7 +357,13 @@ class GenerateForm(forms.Form):
     @cached_property
     def conflict(self) -> str:
         """What is wrong among the settings as they stand, or not together; "" when all is well."""
-        return self._wrong or conflict_in(self._values, mode=self.mode, filled=self.kept.keys())
+        if self._wrong:
+            return self._wrong
+        if self.chosen.mode_for(self.kept.keys()) is None:
+            return objection_to_files(self.chosen, self.kept).get("", "")
+        in_rows = objections_in_rows(self.mode, self._values, self.kept).values()
+        together = conflict_in(self._values, mode=self.mode, filled=self.kept.keys())
+        return next(iter(in_rows), together)
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -386,7 +401,8 @@ class GenerateForm(forms.Form):
         if shown_for and shown_for != key:
             raise forms.ValidationError(
                 f"Below are the settings of {self.chosen.label} now. "
-                "Look at them, then press Generate video again."
+                "Look at them, then press Generate video again.",
+                code=SETTINGS_OF_ANOTHER,
             )
         return key
 

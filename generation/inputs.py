@@ -263,13 +263,13 @@ def keep_frame(video: Video, *, seconds: float | None) -> InputFile:
     return _keep_own(content, kind=MediaKind.IMAGE, video=video, name=f"{moment} of a video")
 
 
-def keep_cropped(file: InputFile, *, ratio: float, slot: Slot, name: str) -> InputFile:
+def keep_cropped(whole: InputFile, *, ratio: float, slot: Slot, name: str) -> InputFile:
     """The middle of this picture in another shape, as a picture of its own of the same library.
 
     `ratio`: width by height. Raises InputRefused.
     """
     try:
-        with file.file.open("rb") as stored:
+        with whole.file.open("rb") as stored:
             image, kind = _decode(stored)
     except STORAGE_ERRORS:
         raise InputRefused(GONE.format(thing=WORDS[MediaKind.IMAGE])) from None
@@ -277,8 +277,12 @@ def keep_cropped(file: InputFile, *, ratio: float, slot: Slot, name: str) -> Inp
     height = min(image.height, round(image.width / ratio))
     left, top = (image.width - width) // 2, (image.height - height) // 2
     data = _encode(image.crop((left, top, left + width, top + height)), kind, most=MOST_CROPPED)
-    words = f"{file.name} ({name})" if file.name else name
-    return keep_input(io.BytesIO(data), size=len(data), slot=slot, user=file.user, name=words)
+    words = f"{whole.name} ({name})" if whole.name else name
+    made = keep_input(io.BytesIO(data), size=len(data), slot=slot, user=whole.user, name=words)
+    if made.pk != whole.pk:
+        made.whole = whole
+        made.save(update_fields=["whole"])
+    return made
 
 
 def keep_video(video: Video) -> InputFile:

@@ -232,8 +232,8 @@ class PriceOverrideForm(forms.ModelForm):
     generation_type = forms.ChoiceField(label="Kind", choices=list(PURPOSES.items()))
     lines = LinesField(
         label="Prices",
-        help_text='The first that fits counts: {"when": {"resolution": "720p"}, "per": "second", '
-        '"usd": 0.04}. "per" is video or second, "usd" is in dollars.',
+        help_text='A list, of which the first that fits counts: [{"when": {"resolution": "720p"}, '
+        '"per": "second", "usd": 0.04}]. "per" is video or second, "usd" is in dollars.',
     )
 
     class Meta:

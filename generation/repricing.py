@@ -121,7 +121,10 @@ def checked(
 def _objections(mode: Mode, as_of: date, lines: Any) -> Iterator[str]:
     if _lies_ahead(as_of):
         yield f"{as_of} is still to come."
-    if not isinstance(lines, list) or not lines:
+    if not isinstance(lines, list):
+        yield "the prices have to be a list, in brackets."
+        return
+    if not lines:
         yield "at least one price is needed."
         return
     seen: list[Any] = []

@@ -68,7 +68,7 @@ class GenerationRequest:
         filled = {name: given for name, given in (files or {}).items() if given}
         mode = provider.mode_for(filled.keys())
         if mode is None:
-            raise InvalidRequest(_not_taken(provider, filled))
+            raise InvalidRequest(objection_to_files(provider, filled))
         idle = mode.idle(values)
         values = {name: value for name, value in values.items() if name not in idle}
         errors = {
@@ -276,7 +276,7 @@ def _total(files: list[InputFile], kind: str) -> float | None:
     return sum(known) if known and len(known) == len(lengths) else None
 
 
-def _not_taken(provider: Provider, filled: Mapping[str, Any]) -> dict[str, str]:
+def objection_to_files(provider: Provider, filled: Mapping[str, Any]) -> dict[str, str]:
     """Which of these files the service takes nowhere, or not together with the others."""
     known = {slot.name: slot.label for slot in provider.slots}
     foreign = [name for name in filled if name not in known]
@@ -368,7 +368,7 @@ def in_our_words(error: Violation, *, mode: Mode, values: Mapping[str, Any]) -> 
             return {setting.name: _sentence(setting.label, error, setting.words_for, cause)}
         is_missing = error.rule == "required" and setting.field in error.limit
         if is_missing and values.get(setting.name) is None:
-            return {setting.name: f"Please fill in: {setting.label.lower()}."}
+            return {setting.name: f"Please fill in “{setting.label}”."}
     for slot in mode.slots:
         if slot.field == error.field and slot.row is None:
             return {slot.name: _sentence(slot.label, error)}

@@ -24,7 +24,7 @@ class Misfit:
 
     slot: Slot
     file: InputFile
-    shape: str  # "16:9"
+    shape: str  # "16:9"; "" for a picture that is the middle of another, and fits
 
     @property
     def name(self) -> str:
@@ -40,7 +40,10 @@ class Misfit:
 def misfits(
     mode: Mode, values: Mapping[str, Any], kept: Mapping[str, Sequence[InputFile]]
 ) -> Iterator[Misfit]:
-    """The pictures in these slots that do not have the shape that is chosen for the video."""
+    """The pictures in these slots that do not have the shape that is chosen for the video.
+
+    And those that have it because they are cropped: one can go back.
+    """
     shape = str(values.get("aspect_ratio") or "")
     if mode.generation_type != "img2vid":
         return
@@ -48,6 +51,8 @@ def misfits(
         for file in kept.get(slot.name, ()) if slot.name in FRAMES else ():
             if not _has_shape(file, shape):
                 yield Misfit(slot, file, shape)
+            elif file.whole_id:
+                yield Misfit(slot, file, "")
 
 
 def _has_shape(file: InputFile, shape: str) -> bool:

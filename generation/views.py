@@ -18,7 +18,13 @@ from gallery.models import Video
 from gallery.views import strip
 from generation import tasks
 from generation.catalogue import PROVIDERS, PURPOSES, Provider, for_purpose, taking
-from generation.forms import FilledIn, GenerateForm, filled_in_from, kept_in
+from generation.forms import (
+    SETTINGS_OF_ANOTHER,
+    FilledIn,
+    GenerateForm,
+    filled_in_from,
+    kept_in,
+)
 from generation.going_on import usual_values
 from generation.kie.client import KieClient
 from generation.limits import LimitReached
@@ -84,6 +90,12 @@ def _submit(request: StudioRequest, choices: Choices) -> HttpResponse:
         unsent = form.unsent()
         unsent.notes += (*lost.values(), *([outcome] if outcome else []))
         return _show(request, unsent, part=_part_for(request))
+    if form.has_error("provider", SETTINGS_OF_ANOTHER):
+        # Of the other service's settings some cannot be here, and what takes their place may cost
+        # more: it is shown, with its price, before anything is sent.
+        unsent = form.unsent()
+        unsent.notes = (*form.errors["provider"], *unsent.notes)
+        return _show(request, unsent, status=422)
     if not is_valid or form.request is None:
         return _show(request, form, status=422)
     try:

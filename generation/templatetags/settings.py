@@ -13,7 +13,7 @@ from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from gallery.models import InputFile, Video
+from gallery.models import InputFile, Video, VideoInput
 from generation.catalogue import PROVIDERS, Provider
 from generation.fields import MOST_RADIOS, RowsField, is_cell
 from generation.forms import GenerateForm, SlotOnForm
@@ -216,6 +216,19 @@ def settings_chosen(video: Video) -> list[tuple[str, list[str]]]:
     }
     return [
         _told(name, value, mode.setting(name) if mode else None) for name, value in chosen.items()
+    ]
+
+
+@register.filter
+def files_given(video: Video) -> list[tuple[str, VideoInput]]:
+    """The files that a video was made from, each with the name of its place."""
+    provider = PROVIDERS.get(video.provider)
+    mode = provider.mode_of_type(video.generation_type) if provider else None
+    given = list(video.inputs.select_related("source"))
+    slots = [mode.slot_at(each.field, each.position) if mode else None for each in given]
+    return [
+        (slot.label if slot else each.kind.capitalize(), each)
+        for slot, each in zip(slots, given, strict=True)
     ]
 
 

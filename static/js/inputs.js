@@ -316,8 +316,11 @@ function follow() {
   if (settings.dataset.service !== service && !isFollowing) complaints.clear();
   service = settings.dataset.service;
   if (select.value !== service) {
+    const nameOf = () => select.selectedOptions[0]?.textContent.split(" · ")[0];
+    const before = nameOf();
     select.value = service;
-    if (isFollowing) tell(`Switched to ${select.selectedOptions[0]?.textContent.split(" · ")[0]}, which takes this file.`, "info");
+    // The same model for another purpose: its tab says so.
+    if (isFollowing && nameOf() !== before) tell(`Switched to ${nameOf()}, which takes this file.`, "info");
   }
   for (const link of findAll(".purposes a")) {
     if (link.dataset.purpose === settings.dataset.purpose) link.setAttribute("aria-current", "true");

@@ -398,7 +398,7 @@ function prepareForm(form, { isSwapped }) {
   // Later than the browser, which takes the focus away when it goes there itself.
   if (!isSwapped) addEventListener("load", () => setTimeout(goToPlace));
   if (!isSwapped) return;
-  const wrong = find("[aria-invalid=true], #form-errors", form);
+  const wrong = find("[aria-invalid=true], #form-errors, .rows > .error", form);
   if (wrong) wrong.focus();
   else if (document.activeElement === document.body) find("#submit", form).focus({ preventScroll: true });
 }

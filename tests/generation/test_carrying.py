@@ -75,7 +75,7 @@ def test_what_another_service_takes_is_kept_without_a_word(before, to, values, k
             "kie-wan-2-7-text2vid",
             {"resolution": "4k"},
             {"resolution": "1080p"},
-            "Resolution: 1080p in place of 4k",
+            "Resolution: 1080p in place of 4K",
         ),
         (
             "kie-seedance-2-5-text2vid",

@@ -200,7 +200,7 @@ def test_no_wrong_setting_reaches_kie(alice_client, alice, all_services, kie, pr
             "Choose something for “Pictures” or “Clips” or “Sounds”.",
         ),
         ("kie-kling-3-0-text2vid", {"prompt": ""}, "Describe the video you want."),
-        ("kie-kling-3-0-text2vid", {"several_shots": "on"}, "Please fill in: shots."),
+        ("kie-kling-3-0-text2vid", {"several_shots": "on"}, "Please fill in “Shots”."),
         (
             "kie-runway-text2vid",
             {"resolution": "1080p", "duration": "10"},
@@ -1197,3 +1197,55 @@ def test_a_form_without_files_and_one_with_them_are_of_one_mind(alice):
     assert sent.mode is kept.mode
     assert sent.is_valid()
     assert sent.request.mode is kept.mode
+
+
+def test_without_a_script_another_service_is_shown_with_its_price_before_it_is_sent(
+    alice_client, kie
+):
+    """720p of Veo is called otherwise by Kling: what takes its place is chosen visibly."""
+    veo = typed("kie-veo3-fast", resolution="720p", duration="8")
+
+    page = alice_client.post("/generate/", veo | {"provider": "kie-kling-3-0-text2vid"})
+
+    text = unescape(page.content.decode())
+    assert page.status_code == 422
+    assert "Below are the settings of Kling 3.0 now. Look at them, then press" in text
+    assert re.search(r'name="resolution" value="\w+"[^>]* checked', text)
+    assert re.search(r'id="price-tag">· ≈ \$[0-9.]+<', text)
+    assert "a red kite" in text
+    assert not kie.calls
+
+
+def test_files_that_do_not_go_together_are_said_before_anything_is_sent(alice_client, alice):
+    one, other = (kept_input(alice, content=picture_bytes(n, n)) for n in (300, 320))
+    files = {"kept_image": one.pk, "kept_reference_images": other.pk}
+
+    page = settings_part(alice_client, provider="kie-veo3-fast", **files)
+
+    assert "does not take “First and last frame” and “Pictures for reference” together" in page
+    # And it stays about pictures.
+    assert 'data-purpose="img2vid"' in page
+
+
+def test_an_element_with_too_few_pictures_is_said_before_anything_is_sent(alice_client, alice):
+    row = {"elements-0-name": "rook", "elements-0-description": "a bird"}
+    picture = kept_input(alice, content=picture_bytes(320, 320)).pk
+    kling = "kie-kling-3-0-text2vid"
+    own = {"provider": kling, "settings_of": kling, "kept_elements_1": picture, **row}
+
+    page = settings_part(alice_client, **own)
+
+    assert "Elements, row 1: pictures: at least 2, please." in page
+
+
+def test_what_is_wrong_with_several_together_unfolds_those_that_are_not_as_usual(
+    alice_client, alice, tmp_path
+):
+    report = kept_input(alice, "document", content=pdf_bytes(2))
+    wan = "kie-wan-3-0-ref2vid"
+    both = {"kept_document": str(report.pk), "reference_link_urls": "https://kites.example"}
+
+    page = send(alice_client, wan, **both)
+
+    assert "do not go together" in page.content.decode()
+    assert '<details class="more" id="more-settings" open>' in page.content.decode()

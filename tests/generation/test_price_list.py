@@ -199,7 +199,7 @@ def test_a_reset_lets_the_catalogues_prices_count_again(db):
         ({"as_of": None}, "has to be a day"),
         ({"as_of": f"{date.today() + timedelta(days=40)}"}, "still to come"),
         ({"prices": []}, "at least one price"),
-        ({"prices": {}}, "at least one price"),
+        ({"prices": {}}, "have to be a list"),
         ({"prices": ["0.20"]}, "when, per and usd"),
         ({"prices": [{"per": "video", "usd": 1}]}, "when, per and usd"),
         ({"prices": [line(wehn={})]}, "when, per and usd"),

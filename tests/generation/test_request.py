@@ -65,7 +65,7 @@ def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
 
     errors = errors_of(provider=HAILUO_IMAGE, values=values, files=picture())
 
-    assert errors == {"duration": "Length has to be 6 s with resolution 1080P."}
+    assert errors == {"duration": "Length has to be 6 s with resolution 1080p."}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_settings_that_do_not_go_together_are_told_at_the_one_to_change():
     [
         ({"values": {"duration": "7"}}, {"duration": "Length can be 6 s, 10 s."}),
         ({"values": {"duration": 6}}, {"duration": "Length cannot be 6."}),
-        ({"values": {}}, {"duration": "Please fill in: length."}),
+        ({"values": {}}, {"duration": "Please fill in “Length”."}),
         (
             {"provider": VEO, "values": {"seed": 9999}},
             {"seed": "Seed has to be 10000 or more."},

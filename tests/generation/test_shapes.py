@@ -87,12 +87,36 @@ def test_the_middle_of_it_takes_its_place(alice_client, alice, square, headers):
     (kept,) = kept_ids(page, "image")
     cropped = InputFile.objects.get(pk=kept)
     assert (cropped.user, cropped.width, cropped.height) == (alice, 900, 506)
-    assert button_in(text) is None
+    assert "Crop to" not in text
     assert "kite.png is cropped to 16:9" in text
     # The whole one stays in the library.
     assert InputFile.objects.filter(pk=square.pk).exists()
     if headers is None:
         assert "a bird" in text
+
+
+def test_another_shape_is_cut_from_the_whole_and_one_can_go_back_to_it(alice_client, square):
+    first = press(alice_client, f"image:{square.pk}", kept_image=str(square.pk))
+    (wide,) = kept_ids(first, "image")
+
+    second = press(alice_client, f"image:{wide}", kept_image=wide, aspect_ratio="9:16")
+    (tall,) = kept_ids(second, "image")
+    back = press(alice_client, f"image:{tall}", kept_image=tall, aspect_ratio="9:16")
+
+    cropped = InputFile.objects.get(pk=tall)
+    assert (cropped.width, cropped.height, cropped.name) == (506, 900, "kite.png (9:16)")
+    assert "Take the whole" in second.content.decode()
+    assert kept_ids(back, "image") == [str(square.pk)]
+    assert "kite.png is whole again" in back.content.decode()
+
+
+def test_a_crop_outlives_the_picture_it_was_cut_from(alice_client, square):
+    page = press(alice_client, f"image:{square.pk}", kept_image=str(square.pk))
+    square.delete()
+
+    (wide,) = kept_ids(page, "image")
+
+    assert "Take the whole" not in ask(alice_client, kept_image=wide, aspect_ratio="16:9")
 
 
 def test_what_is_in_the_middle_is_kept(alice_client, alice, tmp_path):

@@ -176,7 +176,7 @@ WRONG = {
             "duration": "10",
             "image": lambda: picture(),
         },
-        "Length has to be 6 s with resolution 1080P.",
+        "Length has to be 6 s with resolution 1080p.",
     ),
     "settings shown for another service": (
         {"settings_of": "kie-veo3-fast"},
@@ -451,7 +451,7 @@ def test_settings_that_exclude_each_other_are_told_before_they_are_sent(alice_cl
         headers=HTMX | {"HX-Target": "settings"},
     ).content.decode()
 
-    assert "Length has to be 6 s with resolution 1080P." in part
+    assert "Length has to be 6 s with resolution 1080p." in part
     assert "Price unknown" not in part
 
 

@@ -138,6 +138,19 @@ class Mode:
     def takes(self, filled: Collection[str]) -> bool:
         return set(filled) <= {slot.name for slot in self.slots}
 
+    def places_for(self, kinds: Iterable[str]) -> list[str]:
+        """A slot for a file of each of these kinds, in their order; none where one has no room."""
+        mine = [slot for slot in self.slots if slot.row is None]
+        room = Counter({slot.name: slot.most for slot in mine})
+        places = []
+        for kind in kinds:
+            place = next((s.name for s in mine if s.kind == kind and room[s.name]), None)
+            if place is None:
+                return []
+            room[place] -= 1
+            places.append(place)
+        return places if self.is_satisfied_by(places) else []
+
     def input_for(
         self,
         *,

@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 
 from gallery.models import InputFile, Video
 from generation.carrying import carry
-from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider
+from generation.catalogue import PRICES_AS_OF, PROVIDERS, PURPOSES, Mode, Provider, likeliest
 from generation.fields import field_for, file_field_for
 from generation.inputs import (
     GONE,
@@ -46,6 +46,8 @@ from generation.shapes import Misfit, misfits, ratio_of
 from videostudio.models import User
 
 KEPT = "kept_"
+# The files in each slot.
+type Kept = Mapping[str, Sequence[InputFile]]
 # The error of a form whose settings are another service's than the one that is chosen.
 SETTINGS_OF_ANOTHER = "settings_of_another"
 MADE_ELSEWHERE = "It was made from files that this studio has never had. Please choose them."
@@ -123,7 +125,7 @@ class GenerateForm(forms.Form):
         user: User,
         provider: Provider,
         parent: Video | None = None,
-        kept: Mapping[str, Sequence[InputFile]] | None = None,
+        kept: Kept | None = None,
         lost: Mapping[str, str] | None = None,
         choices: Choices | None = None,
         initial: dict[str, Any] | None = None,
@@ -154,7 +156,7 @@ class GenerateForm(forms.Form):
         user: User,
         provider: Provider,
         parent: Video | None = None,
-        kept: Mapping[str, Sequence[InputFile]] | None = None,
+        kept: Kept | None = None,
         choices: Choices | None = None,
     ) -> Self:
         """An unsent form with those of these values that the service takes, or the nearest ones.
@@ -508,6 +510,26 @@ def kept_in(data: QueryDict, *, user: User) -> tuple[dict[str, list[InputFile]],
     return kept, lost
 
 
+def in_other_places(
+    provider: Provider, kept: Kept, *, among: Sequence[Provider]
+) -> tuple[Provider, Kept]:
+    """For files that no service takes where they stand: one that takes them elsewhere, and there.
+
+    As it is where there is none.
+    """
+    files = [file for given in kept.values() for file in given]
+    kinds = [file.kind for file in files]
+    every = {p.key: (m.places_for(kinds) for m in p.modes) for p in among if not p.continues}
+    found = {key: places for key, each in every.items() if (places := next(filter(None, each), []))}
+    chosen = likeliest(provider, [p for p in among if p.key in found])
+    if chosen.key not in found:
+        return provider, kept
+    moved: dict[str, list[InputFile]] = {}
+    for place, file in zip(found[chosen.key], files, strict=True):
+        moved.setdefault(place, []).append(file)
+    return chosen, moved
+
+
 def _still_here(user: User, file_id: str) -> list[InputFile]:
     try:
         return inputs_of(user, [file_id])
@@ -520,7 +542,7 @@ class FilledIn:
     """What a video was made with: the form's values, the files in its slots; what is gone."""
 
     values: Mapping[str, Any]
-    kept: Mapping[str, Sequence[InputFile]]
+    kept: Kept
     # Without them another video would be made.
     gone: tuple[str, ...] = ()
 

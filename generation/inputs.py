@@ -108,6 +108,8 @@ def keep_input(
     """
     thing = WORDS[MediaKind(slot.kind)]
     most = min(most_bytes(slot.kind), slot.most_bytes or most_bytes(slot.kind))
+    if not size:
+        raise InputRefused("This file is empty. Please choose another one.")
     _refuse_size(size, most, thing)
     digest = _digest(upload, kind=slot.kind)
     if known := InputFile.objects.for_user(user).filter(digest=digest).first():

@@ -22,7 +22,9 @@ from generation.forms import (
     SETTINGS_OF_ANOTHER,
     FilledIn,
     GenerateForm,
+    Kept,
     filled_in_from,
+    in_other_places,
     kept_in,
 )
 from generation.going_on import usual_values
@@ -159,7 +161,7 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
     if video and "provider" not in typed:
         return _form_from(video, parent=_line_of(video), choices=choices)
     filled_in = filled_in_from(video) if video else FilledIn({}, {})
-    kept = {**filled_in.kept, **kept_in(typed, user=request.user)[0]}
+    kept: Kept = {**filled_in.kept, **kept_in(typed, user=request.user)[0]}
     places = [name for name, files in kept.items() for _ in files]
     parent = _earlier(request, typed) or (video and _line_of(video))
     provider = _chosen(typed, choices)
@@ -168,6 +170,8 @@ def _form_to_show(request: StudioRequest, choices: Choices) -> GenerateForm:
     elif "follow" in typed and not provider.takes(places):
         # The files decide: what was chosen before they came does not take them.
         provider = taking(provider, places, among=choices)
+        if not provider.takes(places):
+            provider, kept = in_other_places(provider, kept, among=choices)
     values = filled_in.values
     if parent and not video and "settings_of" not in typed:
         # Just come from that video's page: as it was made, as far as the service goes along.

@@ -319,8 +319,10 @@ function follow() {
     const nameOf = () => select.selectedOptions[0]?.textContent.split(" · ")[0];
     const before = nameOf();
     select.value = service;
-    // The same model for another purpose: its tab says so.
-    if (isFollowing && nameOf() !== before) tell(`Switched to ${nameOf()}, which takes this file.`, "info");
+    // The same model for another purpose is called by that.
+    const tab = find(`.purposes [data-purpose="${settings.dataset.purpose}"]`)?.textContent;
+    const chosen = nameOf() === before && tab ? `“${tab}”` : nameOf();
+    if (isFollowing) tell(`Switched to ${chosen}, which takes this file.`, "info");
   }
   for (const link of findAll(".purposes a")) {
     if (link.dataset.purpose === settings.dataset.purpose) link.setAttribute("aria-current", "true");

@@ -14,7 +14,8 @@ function show(picker, purpose) {
   const counts = new Map();
   for (const section of findAll("section", picker)) {
     counts.set(section.dataset.purpose, narrow(section, words));
-    section.hidden = section.dataset.purpose !== purpose;
+    // Of what has nothing to show the heading would say nothing either.
+    section.hidden = section.dataset.purpose !== purpose || !counts.get(purpose);
   }
   for (const tab of findAll(".purposes a", picker)) {
     const count = counts.get(tab.dataset.purpose);

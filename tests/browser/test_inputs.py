@@ -212,7 +212,7 @@ def test_wan_of_a_document(page, studio, signed_in):
     give(page, "drop", "h1", document())
 
     expect(page.get_by_label("Service")).to_have_value("kie-wan-3-0-ref2vid")
-    expect(page.locator("#toasts")).to_contain_text("Switched to Wan 3.0, which takes this file.")
+    expect(page.locator("#toasts")).to_contain_text("Switched to “References”, which takes this file.")
     expect(tiles(page, "document")).to_contain_text("kites.pdf2 pages · 1 KB")
     options = "[...document.querySelector('#id_provider').options]"
     possible = page.evaluate(f"{options}.filter((o) => !o.disabled).map((o) => o.value)")
@@ -265,7 +265,7 @@ def test_a_picture_pasted_anywhere_chooses_a_service_that_takes_it(page, studio,
     give(page, "paste", "body", picture())
 
     expect(page.get_by_label("Service")).to_have_value("kie-hailuo-img2vid")
-    expect(page.locator("#toasts")).to_contain_text("Switched to Hailuo 02, which takes this file.")
+    expect(page.locator("#toasts")).to_contain_text("Switched to “Picture”, which takes this file.")
     expect(tiles(page, "image")).to_have_count(1)
     expect(page.get_by_label("10 s")).to_be_checked()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("kept words")
@@ -689,3 +689,32 @@ def test_the_last_frame_comes_home_beside_a_mov(page, studio, signed_in):
     frame.scroll_into_view_if_needed()
     page.wait_for_function("() => document.querySelector('.more-results img').naturalWidth > 0")
     assert frame.bounding_box()["height"] > 50
+
+
+def test_what_is_wrong_in_an_element_is_gone_to(page, studio, signed_in):
+    open_form(page, studio, "kie-kling-3-0-text2vid")
+    page.get_by_label("Prompt", exact=True).fill("@rook flies")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Name, 1").fill("rook")
+    page.get_by_label("What it is, 1").fill("a black bird")
+    choose(page, "elements_1", picture(width=400, height=400))
+    expect(page.locator("#price")).to_contain_text("Elements, row 1: pictures: at least 2")
+
+    page.get_by_role("button", name="Generate video").click()
+
+    wrong = page.locator("#setting-elements .error").first
+    expect(wrong).to_be_focused()
+    expect(wrong).to_have_text("Elements, row 1: pictures: at least 2, please.")
+    expect(wrong).to_be_in_viewport()
+
+
+def test_files_move_to_the_one_service_that_takes_them_together(page, studio, signed_in):
+    open_form(page, studio, "kie-veo3-fast")
+    choose(page, "image", picture())
+
+    give(page, "drop", "#generate-form", document())
+
+    expect(tiles(page, "document")).to_have_count(1)
+    expect(tiles(page, "reference_images")).to_have_count(1)
+    expect(page.get_by_label("Service", exact=True)).to_have_value("kie-wan-3-0-ref2vid")
+    page.get_by_text("Switched to Wan 3.0, which takes this file.").wait_for()

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from gallery.models import file_name
-from tests.conftest import RESULT
+from tests.conftest import RESULT, kept_input
 
 
 @pytest.fixture
@@ -176,6 +176,27 @@ def test_the_page_of_a_video_shows_more_from_its_task(alice_client, video, secon
     assert f'src="/videos/{video.pk}/file/2/"' in page
     assert f'href="/videos/{video.pk}/download/2/"' in page
     assert "Result 3 could not be saved" in page
+
+
+def test_the_page_of_a_video_names_the_files_it_was_made_from(alice_client, alice, make_completed):
+    video = make_completed(provider="kie-seedance-2-0-img2vid", generation_type="img2vid")
+    kite = kept_input(alice, name="kite.png")
+    facts = {"kind": "image", "file": str(kite.file), "digest": "d", "media_type": "image/png"}
+    video.inputs.create(field="first_frame_url", source=kite, **facts)
+    video.inputs.create(field="last_frame_url", **facts)
+
+    page = alice_client.get(video.get_absolute_url()).content.decode()
+
+    files = page[page.index('id="files-title"') :]
+    assert f'src="/inputs/{kite.pk}/preview/"' in files
+    assert f'<a href="/inputs/{kite.pk}/">kite.png</a>' in files
+    assert "First frame · 320 × 180" in files
+    assert "<strong>Last frame</strong>" in files
+    assert "No longer in the library" in files
+
+
+def test_the_page_of_a_video_made_from_words_names_no_files(alice_client, video):
+    assert 'id="files-title"' not in alice_client.get(video.get_absolute_url()).content.decode()
 
 
 def test_the_page_of_a_video_with_one_result_says_nothing_of_more(alice_client, video):

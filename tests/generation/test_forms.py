@@ -1249,3 +1249,27 @@ def test_what_is_wrong_with_several_together_unfolds_those_that_are_not_as_usual
 
     assert "do not go together" in page.content.decode()
     assert '<details class="more" id="more-settings" open>' in page.content.decode()
+
+
+def test_files_move_to_the_places_of_the_one_service_that_takes_them_all(alice_client, alice):
+    picture = str(kept_input(alice).pk)
+    report = str(kept_input(alice, "document", content=pdf_bytes(2)).pk)
+    files = {"kept_image": picture, "kept_document": report, "follow": "1"}
+
+    page = settings_part(alice_client, provider="kie-veo3-fast", **files)
+
+    assert service_of(page) == "kie-wan-3-0-ref2vid"
+    assert kept_ids(page, "reference_images") == [picture]
+    assert kept_ids(page, "document") == [report]
+    assert kept_ids(page, "image") == []
+
+
+def test_files_that_nobody_takes_together_stay_where_they_are(alice_client, alice):
+    pictures = [str(kept_input(alice, content=picture_bytes(300, n)).pk) for n in range(300, 320)]
+    report = str(kept_input(alice, "document", content=pdf_bytes(2)).pk)
+    files = {"kept_image": pictures, "kept_document": report, "follow": "1"}
+
+    page = settings_part(alice_client, provider="kie-veo3-fast", **files)
+
+    assert service_of(page) == "kie-veo3-fast"
+    assert kept_ids(page, "document") == [report]

@@ -304,7 +304,7 @@ HTML = b"<!doctype html><html><script>alert(1)</script></html>" * 20
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param(b"", "no JPEG, PNG or WebP", id="empty"),
+        pytest.param(b"", "This file is empty", id="empty"),
         pytest.param(b"just some words\n" * 20, "no JPEG, PNG or WebP", id="text"),
         pytest.param(HTML, "no JPEG, PNG or WebP", id="HTML"),
         pytest.param(
@@ -514,7 +514,6 @@ def test_the_cover_of_a_song_is_not_kept(keep):
 MP4 = recording("mp4", video="libx264", audio="aac")
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 NO_CLIP = {
-    "nothing": b"",
     "text": b"just some words\n" * 20,
     "HTML": HTML,
     "a picture": picture_bytes(kind="JPEG"),
@@ -531,6 +530,12 @@ NO_CLIP = {
 }
 
 
+@pytest.mark.parametrize("slot", ["image", "video", "audio", "document"])
+def test_an_empty_file_is_called_empty(keep, slot):
+    with pytest.raises(InputRefused, match="This file is empty"):
+        keep(b"", slot)
+
+
 @pytest.mark.parametrize("content", NO_CLIP.values(), ids=NO_CLIP)
 def test_what_is_no_clip_is_refused_in_a_sentence(keep, content):
     with pytest.raises(InputRefused, match="This file is no clip that can be read"):
@@ -540,7 +545,6 @@ def test_what_is_no_clip_is_refused_in_a_sentence(keep, content):
 
 
 NO_SOUND = {
-    "nothing": b"",
     "text": b"just some words\n" * 20,
     "HTML": HTML,
     "a picture": picture_bytes(kind="JPEG"),
@@ -779,7 +783,6 @@ def locked_pdf():
 
 
 NO_DOCUMENT = {
-    "nothing": (b"", "is empty"),
     "spaces": (b" \n\n ", "is empty"),
     "a picture": (picture_bytes(), "no document that can be read"),
     "a sound": (sound_bytes(1), "no document that can be read"),

@@ -144,3 +144,20 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path):
     assert answer.returncode != 0
     assert f"Port {port} is taken by another program." in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_reader_that_has_enough_of_a_list_is_no_trouble(tmp_path):
+    manage = f"{sys.executable} manage.py"
+    answer = subprocess.run(
+        ["bash", "-c", f"{manage} migrate -v 0 && {manage} prices | head -n 1"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert answer.stdout.count("\n") == 1
+    assert "BrokenPipe" not in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -252,6 +252,8 @@ class GenerateForm(forms.Form):
 
     @property
     def more_has_errors(self) -> bool:
+        if not self.errors:
+            return False
         more = [setting for setting in self._asked if setting.is_more]
         names = [name for s in more for name in (s.name, *(slot.name for slot in s.row_slots))]
         # What is wrong with several together may be about one of them.

@@ -23,6 +23,8 @@ def _objections_to(
     setting: Setting, values: Mapping[str, Any], files: Mapping[str, Sequence[InputFile]]
 ) -> Iterator[str]:
     rows = values.get(setting.name) or ()
+    if not rows and not any(slot.name in files for slot in setting.row_slots):
+        return
     for number in range(setting.most):
         places = [slot for slot in setting.row_slots if slot.row == number]
         filled = [slot for slot in places if files.get(slot.name)]

@@ -212,7 +212,7 @@ def test_wan_of_a_document(page, studio, signed_in):
     give(page, "drop", "h1", document())
 
     expect(page.get_by_label("Service")).to_have_value("kie-wan-3-0-ref2vid")
-    expect(page.locator("#toasts")).to_contain_text("Switched to “References”, which takes this file.")
+    expect(page.locator("#toasts")).to_contain_text("Switched to “References”, which takes")
     expect(tiles(page, "document")).to_contain_text("kites.pdf2 pages · 1 KB")
     options = "[...document.querySelector('#id_provider').options]"
     possible = page.evaluate(f"{options}.filter((o) => !o.disabled).map((o) => o.value)")

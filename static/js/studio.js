@@ -436,7 +436,14 @@ document.addEventListener("input", ({ target }) => {
   if (target.id === "id_prompt") count();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+  if (event.key !== "Enter" || event.isComposing) return;
+  if (!event.ctrlKey && !event.metaKey) {
+    // It ends what is being typed; what costs money wants a button pressed.
+    if (!event.target.matches?.("#generate-form input:not([type=file])")) return;
+    event.preventDefault();
+    event.target.dispatchEvent(new Event("change", { bubbles: true }));
+    return;
+  }
   const submit = event.target.closest?.("#generate-form") && find("#submit");
   if (submit && !submit.disabled) submit.form.requestSubmit(submit);
 });

@@ -7,6 +7,7 @@ import pytest
 from django.utils.timezone import now
 from playwright.sync_api import expect
 
+from gallery.models import Video
 from tests.browser.conftest import assert_nothing_to_find
 from videostudio.models import KieBalance
 
@@ -159,3 +160,39 @@ def test_another_services_settings_come_with_what_is_changed_among_them(page, st
 
     expect(page.locator("#settings")).to_have_attribute("data-service", "kie-veo3-fast")
     expect(page.locator("#more-changed")).to_have_count(1)
+
+
+# --- Enter ----------------------------------------------------------------------------------
+
+
+def test_enter_in_a_field_ends_what_is_typed_and_sends_nothing(page, studio, signed_in):
+    open_form(page, studio, "kie-seedance-2-0-text2vid")
+    page.get_by_label("Prompt", exact=True).fill("a kite")
+    price = page.locator("#price").inner_text()
+    length = page.locator("#id_duration")
+    length.fill("15")
+
+    length.press("Enter")
+
+    expect(page.locator("#price")).not_to_have_text(price)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(length).to_be_focused()
+    assert not Video.objects.exists()
+
+
+def test_without_a_script_enter_shows_the_price_and_sends_nothing(browser, studio, page, signed_in):
+    context = browser.new_context(
+        java_script_enabled=False, storage_state=page.context.storage_state()
+    )
+    plain = context.new_page()
+    plain.goto(f"{studio.url}/generate/?provider=kie-seedance-2-0-text2vid")
+    plain.get_by_label("Prompt", exact=True).fill("a kite")
+    before = plain.locator("#price").inner_text()
+    plain.locator("#id_duration").fill("15")
+
+    plain.locator("#id_duration").press("Enter")
+
+    expect(plain.locator("#price")).not_to_have_text(before)
+    expect(plain.get_by_label("Prompt", exact=True)).to_have_value("a kite")
+    assert not Video.objects.exists()
+    context.close()

@@ -646,7 +646,7 @@ def test_a_picture_of_another_shape_is_cropped_with_one_press(page, studio, sign
     page.get_by_role("button", name="Crop to 16:9").click()
 
     expect(tiles(page, "image")).to_contain_text("600 × 338")
-    expect(page.get_by_role("button", name="Take the whole")).to_be_visible()
+    expect(page.get_by_role("button", name="Use the whole picture")).to_be_visible()
     expect(page.get_by_role("button", name="Remove square.png (16:9)")).to_be_focused()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a kite")
     # Another shape, another misfit: asked for by the choice alone.

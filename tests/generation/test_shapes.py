@@ -105,7 +105,7 @@ def test_another_shape_is_cut_from_the_whole_and_one_can_go_back_to_it(alice_cli
 
     cropped = InputFile.objects.get(pk=tall)
     assert (cropped.width, cropped.height, cropped.name) == (506, 900, "kite.png (9:16)")
-    assert "Take the whole" in second.content.decode()
+    assert "Use the whole picture" in second.content.decode()
     assert kept_ids(back, "image") == [str(square.pk)]
     assert "kite.png is whole again" in back.content.decode()
 
@@ -116,7 +116,7 @@ def test_a_crop_outlives_the_picture_it_was_cut_from(alice_client, square):
 
     (wide,) = kept_ids(page, "image")
 
-    assert "Take the whole" not in ask(alice_client, kept_image=wide, aspect_ratio="16:9")
+    assert "Use the whole picture" not in ask(alice_client, kept_image=wide, aspect_ratio="16:9")
 
 
 def test_what_is_in_the_middle_is_kept(alice_client, alice, tmp_path):

@@ -296,3 +296,11 @@ def test_inputs_know_their_lengths_only_when_all_are_known():
     assert inputs_in({slot.name: [known, known]}).video_seconds == 10
     assert inputs_in({slot.name: [known, unknown]}).video_seconds is None
     assert inputs_in({}).video_seconds is None
+
+
+@each_mode
+def test_what_is_said_to_cost_more_does_and_nothing_else_does_so_silently(provider, mode):
+    for setting in mode.settings:
+        if setting.name == "sound" and setting.kind == "boolean":
+            is_priced = any(setting.field in line.when for line in mode.prices)
+            assert ("costs more" in setting.help) == is_priced

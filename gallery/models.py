@@ -887,7 +887,7 @@ class InputFile(models.Model):
     file = models.FileField(max_length=200)
     # A small WebP of it; sounds and documents have none.
     preview = models.FileField(max_length=200, blank=True, default="")
-    media_type = models.CharField(max_length=60)
+    media_type = models.CharField(max_length=100)
     size = models.PositiveBigIntegerField("size in bytes")
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
@@ -932,7 +932,7 @@ class VideoInput(models.Model):
     )
     kind = models.CharField(max_length=8, choices=MediaKind, default=MediaKind.IMAGE)
     file = models.FileField(max_length=200)
-    media_type = models.CharField(max_length=60)
+    media_type = models.CharField(max_length=100)
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     seconds = models.FloatField("length in seconds", null=True, blank=True)

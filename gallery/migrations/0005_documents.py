@@ -36,6 +36,16 @@ class Migration(migrations.Migration):
             name='kind',
             field=models.CharField(choices=[('image', 'Image'), ('video', 'Video'), ('audio', 'Audio'), ('document', 'Document')], default='image', max_length=8),
         ),
+        migrations.AlterField(
+            model_name='inputfile',
+            name='media_type',
+            field=models.CharField(max_length=100),
+        ),
+        migrations.AlterField(
+            model_name='videoinput',
+            name='media_type',
+            field=models.CharField(max_length=100),
+        ),
         migrations.AddConstraint(
             model_name='inputfile',
             constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['image', 'video', 'audio', 'document'])), name='input_file_kind_known'),

@@ -202,7 +202,7 @@ def _package(path: Path) -> Iterator[tuple[ZipFile, dict[str, str]]]:
             yield archive, _types_in(archive)
     except NotReadable:
         raise
-    # RuntimeError: a part with a password.
+    # RuntimeError: a part with a password. NotImplementedError: packed in an unknown way.
     except (
         *(BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
         *(OSError, ValueError, expat.ExpatError),
